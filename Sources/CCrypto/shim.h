@@ -1,0 +1,3 @@
+// OpenSSL's libcrypto: the EVP message digests.
+#pragma once
+#include <openssl/evp.h>

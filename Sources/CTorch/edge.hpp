@@ -1,0 +1,66 @@
+// What every file behind the C header shares: handles, the guard that turns exceptions into a
+// status, and integer mixing for stateless random bits.
+#pragma once
+#include <ATen/core/Tensor.h>
+#include <c10/util/Exception.h>
+
+#include <string>
+
+#include "CTorch.h"
+
+namespace edge {
+
+void set_message(const char *message) noexcept;
+
+/// A tensor that shares the handle's object.
+inline at::Tensor borrow(CTorchTensor handle) {
+  if (!handle.pointer) return at::Tensor();
+  return at::Tensor(c10::intrusive_ptr<c10::TensorImpl, c10::UndefinedTensorImpl>::reclaim_copy(
+      static_cast<c10::TensorImpl *>(handle.pointer)));
+}
+
+/// A handle that owns the tensor.
+inline CTorchTensor give(at::Tensor tensor) {
+  if (!tensor.defined()) return CTorchTensor{nullptr};
+  return CTorchTensor{tensor.unsafeReleaseTensorImpl()};
+}
+
+template <typename Body>
+CTorchStatus guard(Body body) noexcept {
+  try {
+    body();
+    return CTorchStatusOK;
+  } catch (const c10::OutOfMemoryError &error) {
+    set_message(error.what_without_backtrace());
+    return CTorchStatusOutOfMemory;
+  } catch (const c10::Error &error) {
+    set_message(error.what_without_backtrace());
+    const std::string text = error.what_without_backtrace();
+    const bool memory = text.find("DefaultCPUAllocator") != std::string::npos;
+    return memory ? CTorchStatusOutOfMemory : CTorchStatusInvalid;
+  } catch (const std::bad_alloc &) {
+    set_message("not enough memory");
+    return CTorchStatusOutOfMemory;
+  } catch (const std::exception &error) {
+    set_message(error.what());
+    return CTorchStatusInternal;
+  } catch (...) {
+    set_message("an unknown C++ exception");
+    return CTorchStatusInternal;
+  }
+}
+
+/// A 64-bit finaliser (the SplitMix64 constants, Steele et al. 2014).
+inline uint64_t mix(uint64_t x) {
+  x += 0x9E3779B97F4A7C15ull;
+  x = (x ^ (x >> 30)) * 0xBF58476D1CE4E5B9ull;
+  x = (x ^ (x >> 27)) * 0x94D049BB133111EBull;
+  return x ^ (x >> 31);
+}
+
+/// Scales `rows` × `columns` values by 0 or 1/(1−p); row r draws from `keys[r / rows_per_key]`
+/// mixed with `seed` and r % rows_per_key. In place allowed.
+void drop_rows(const at::Tensor &input, at::Tensor &output, const int64_t *keys,
+               int64_t rows_per_key, double probability, uint64_t seed);
+
+}  // namespace edge

@@ -1,0 +1,147 @@
+// The edge between Swift and libtorch: a small C interface to its dispatcher and autograd engine.
+//
+// Rules of this header: every function that can fail returns a status and leaves a message for the
+// calling thread; nothing throws, nothing ends the process; a tensor handle that is returned is
+// owned by the caller and given back once with `ctorch_tensor_free`.
+#pragma once
+#include <stdbool.h>
+#include <stdint.h>
+#pragma clang assume_nonnull begin
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+typedef enum __attribute__((enum_extensibility(closed))) {
+  CTorchStatusOK = 0,
+  CTorchStatusInvalid = 1,
+  CTorchStatusOutOfMemory = 2,
+  CTorchStatusInternal = 3,
+} CTorchStatus;
+
+typedef struct {
+  void *_Nullable pointer;
+} CTorchTensor;
+
+typedef struct {
+  const void *_Nullable pointer;
+} CTorchOperator;
+
+/// What a `CTorchValue` holds. Lists lie in the call's shared `integers` buffer, from `integer`
+/// on, `count` of them; tensors in a list are their handles, 0 for an absent one.
+typedef enum __attribute__((enum_extensibility(closed))) {
+  CTorchKindNone = 0,
+  CTorchKindTensor,
+  CTorchKindInteger,
+  CTorchKindReal,
+  CTorchKindBoolean,
+  CTorchKindIntegers,
+  CTorchKindBooleans,
+  CTorchKindTensors,
+  CTorchKindOptionalTensors,
+  CTorchKindString,
+  CTorchKindDevice,
+} CTorchKind;
+
+typedef struct {
+  CTorchKind kind;
+  intptr_t integer;
+  intptr_t count;
+  double real;
+  const void *_Nullable pointer;
+} CTorchValue;
+
+/// The message of this thread's last failure; valid until its next one.
+const char *ctorch_last_message(void);
+/// Leaves a message for a callback that fails (see `ctorch_recompute`).
+void ctorch_set_message(const char *message);
+
+// MARK: operators
+
+CTorchStatus ctorch_operator_find(const char *name, const char *overload, CTorchOperator *result);
+/// Writes the operator's schema, cut to `capacity - 1` bytes and ended by 0.
+CTorchStatus ctorch_operator_schema(CTorchOperator op, char *buffer, intptr_t capacity);
+/// Calls boxed. Missing trailing arguments take the schema's defaults. Tensors among the results
+/// (lists flattened) go to `results`; an undefined one is a null handle.
+CTorchStatus ctorch_operator_call(
+    CTorchOperator op, const CTorchValue *_Nullable arguments, intptr_t count,
+    const intptr_t *_Nullable integers, CTorchTensor *results, intptr_t capacity,
+    intptr_t *result_count);
+
+// MARK: tensors
+
+void ctorch_tensor_free(CTorchTensor tensor);
+/// A second owner of the same tensor.
+CTorchTensor ctorch_tensor_retain(CTorchTensor tensor);
+CTorchStatus ctorch_tensor_from_bytes(
+    const void *_Nullable bytes, const intptr_t *_Nullable shape, intptr_t rank, int32_t dtype,
+    CTorchTensor *result);
+/// A tensor over memory it does not own; `release(context)` is called when the last view is gone.
+CTorchStatus ctorch_tensor_over_memory(
+    void *memory, const intptr_t *_Nullable shape, intptr_t rank, int32_t dtype, void *context,
+    void (*release)(void *context), CTorchTensor *result);
+/// Copies the elements out in row-major order; `byte_count` must be exactly what they take.
+CTorchStatus ctorch_tensor_to_bytes(CTorchTensor tensor, void *bytes, intptr_t byte_count);
+intptr_t ctorch_tensor_rank(CTorchTensor tensor);
+intptr_t ctorch_tensor_size(CTorchTensor tensor, intptr_t dimension);
+int32_t ctorch_tensor_dtype(CTorchTensor tensor);
+int32_t ctorch_tensor_device_type(CTorchTensor tensor);
+int32_t ctorch_tensor_device_index(CTorchTensor tensor);
+bool ctorch_tensor_is_contiguous(CTorchTensor tensor);
+/// The address of the first element, null on another device.
+void *_Nullable ctorch_tensor_data(CTorchTensor tensor);
+
+// MARK: autograd
+
+CTorchStatus ctorch_tensor_set_requires_grad(CTorchTensor tensor, bool value);
+bool ctorch_tensor_requires_grad(CTorchTensor tensor);
+/// Null handle when there is no gradient.
+CTorchStatus ctorch_tensor_grad(CTorchTensor tensor, CTorchTensor *result);
+CTorchStatus ctorch_tensor_set_grad(CTorchTensor tensor, CTorchTensor grad);
+CTorchStatus ctorch_backward(
+    const CTorchTensor *roots, const CTorchTensor *gradients, intptr_t count);
+CTorchStatus ctorch_gradients(
+    CTorchTensor root, const CTorchTensor *inputs, intptr_t count, CTorchTensor *results);
+bool ctorch_grad_mode(void);
+void ctorch_set_grad_mode(bool enabled);
+
+/// Runs `body(context, input, &output)` without recording, and again with recording when the
+/// gradient comes back. `release(context)` is called once the graph is gone.
+typedef CTorchStatus (*CTorchBody)(void *context, CTorchTensor input, CTorchTensor *output);
+CTorchStatus ctorch_recompute(
+    CTorchTensor input, void *context, CTorchBody body, void (*release)(void *context),
+    CTorchTensor *result);
+
+// MARK: the hot path, as autograd functions of our own
+
+/// y = x wᵀ + b through the kernel asked for: 0 `aten::linear`, 1 oneDNN forward and backward.
+CTorchStatus ctorch_linear(
+    CTorchTensor x, CTorchTensor weight, CTorchTensor bias, int32_t kernel, CTorchTensor *result);
+
+/// Inverted dropout whose bits are a function of (seed, row key, column) alone.
+CTorchStatus ctorch_row_dropout(
+    CTorchTensor x, CTorchTensor row_keys, double probability, uint64_t seed, CTorchTensor *result);
+
+/// Attention over packed rows. `query` is [T, heads·d]; with null `key` and `value` it is the
+/// fused [T, 3·heads·d]. `spans` holds 5 numbers a span: first query row, query rows, first key
+/// row, key rows, causal (0 or 1; aligned at the last row and the last key).
+CTorchStatus ctorch_packed_attention(
+    CTorchTensor query, CTorchTensor key, CTorchTensor value, intptr_t heads,
+    const intptr_t *spans, intptr_t span_count, CTorchTensor row_keys, double dropout,
+    uint64_t seed, CTorchTensor *result);
+
+// MARK: the process
+
+/// Threads inside an operator; also stops the allocator from giving large blocks back to the
+/// system after every step. Call once, before the first operator.
+CTorchStatus ctorch_configure(int32_t threads);
+int32_t ctorch_thread_count(void);
+const char *ctorch_version(void);
+/// What libtorch's kernels were chosen for, for example "AVX512".
+const char *ctorch_cpu_capability(void);
+/// Loads libtorch_cuda when it lies beside libtorch; false when there is none or no GPU.
+bool ctorch_cuda_available(void);
+
+#ifdef __cplusplus
+}
+#endif
+#pragma clang assume_nonnull end

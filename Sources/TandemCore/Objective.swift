@@ -1,0 +1,132 @@
+public import TandemNN
+public import TandemText
+public import TandemTorch
+
+/// A sequence with what its objective wants to hear about it.
+public struct PreparedSequence<Target: Sendable>: Sendable {
+  public var sequence: InputSequence
+  public var target: Target
+  /// Sequences of one group are never cut apart; 0 for those that need no company.
+  public var group: Int
+
+  public init(_ sequence: InputSequence, _ target: Target, group: Int = 0) {
+    self.sequence = sequence
+    self.target = target
+    self.group = group
+  }
+}
+
+/// A target and where its sequence lies in the batch.
+public struct Placed<Target> {
+  public let sequence: Int
+  public let target: Target
+
+  public init(sequence: Int, target: Target) {
+    self.sequence = sequence
+    self.target = target
+  }
+}
+
+/// A sum and how many it was taken over; sums add up across batches and runs.
+public struct Metric: Sendable, Equatable, Codable {
+  public var name: String
+  public var sum: Double
+  public var count: Double
+
+  public init(_ name: String, sum: Double, count: Double) {
+    self.name = name
+    self.sum = sum
+    self.count = count
+  }
+
+  public var value: Double { count > 0 ? sum / count : 0 }
+}
+
+/// A loss as a sum over the step's denominator, and what else is worth reporting.
+public struct LossReport {
+  public var total: Tensor
+  public var metrics: [Metric]
+
+  public init(total: Tensor, metrics: [Metric]) {
+    self.total = total
+    self.metrics = metrics
+  }
+}
+
+/// What preparation may ask for beside its example.
+public struct PreparationContext: Sendable {
+  public let specials: SpecialTokens
+  public let input: InputSpecification
+  /// Where the example stands among those of its step.
+  public let positionInStep: Int
+  /// A stream for the pair of positions 2k and 2k+1, the same for both.
+  public let pairStream: RandomStream
+  /// A picture that is not the example's and that no record shows with the example's text.
+  public let otherPicture: @Sendable (Example, inout RandomStream) throws -> Picture
+  /// A text that no record has with the example's picture.
+  public let otherText: @Sendable (Example, inout RandomStream) throws -> TokenizedText
+
+  public init(
+    specials: SpecialTokens, input: InputSpecification, positionInStep: Int,
+    pairStream: RandomStream,
+    otherPicture: @escaping @Sendable (Example, inout RandomStream) throws -> Picture,
+    otherText: @escaping @Sendable (Example, inout RandomStream) throws -> TokenizedText
+  ) {
+    self.specials = specials
+    self.input = input
+    self.positionInStep = positionInStep
+    self.pairStream = pairStream
+    self.otherPicture = otherPicture
+    self.otherText = otherText
+  }
+}
+
+/// Something to learn from examples: its corruption, its head, its loss and its metrics.
+public protocol Objective: SendableMetatype {
+  associatedtype Options: Codable & Sendable & Equatable
+  associatedtype Target: Sendable
+  /// Its name in recipes.
+  static var name: String { get }
+  /// What it asks of the model, in a line, with the paper.
+  static var summary: String { get }
+  static var defaults: Options { get }
+  /// The objective whose sequences this one judges too, where the mixture has it.
+  static var sequencesOf: String? { get }
+
+  /// Corrupts a copy of the example; one example may give several sequences, or none.
+  static func prepare(
+    _ example: Example, _ options: Options, _ context: PreparationContext,
+    using stream: inout RandomStream
+  ) throws -> [PreparedSequence<Target>]
+  /// What the target adds to the number the loss is divided by.
+  static func weight(of target: Target) -> Double
+
+  /// Claims the head's weights.
+  init(_ options: Options, _ facts: ModelFacts, at root: ParameterPath) throws
+  /// The sum of losses over these targets, divided by `denominator`, which counts the whole step.
+  func loss(
+    _ encoding: Encoding, _ targets: [Placed<Target>], denominator: Double
+  ) throws -> LossReport
+}
+
+extension Objective {
+  public static var sequencesOf: String? { nil }
+}
+
+/// For objectives without settings.
+public struct NoOptions: Codable, Sendable, Equatable {
+  public init() {}
+}
+
+/// An objective that also answers.
+public protocol DownstreamTask: Objective {
+  associatedtype Prediction: Codable & Sendable
+  /// The uncorrupted sequence of an example.
+  static func query(_ example: Example, _ options: Options) throws -> InputSequence
+  /// One prediction for each sequence of the batch.
+  func predict(_ encoding: Encoding) throws -> [Prediction]
+  /// How good a prediction is for a record, each metric with count 1.
+  func score(_ prediction: Prediction, _ record: Record) -> [Metric]
+  /// The metric that decides which checkpoint is best, larger being better.
+  static var mainMetric: String { get }
+}

@@ -1,0 +1,66 @@
+public import TandemCore
+public import TandemTorch
+
+/// Which pictures and texts belong together in a split: what a false pair must avoid.
+public struct PairIndex: Sendable {
+  private let pictures: [UInt64]
+  private let texts: [UInt64]
+  private let pairs: Set<UInt64>
+
+  /// Reads every record of the split once, undecoded.
+  public init(_ dataset: any Dataset, text: (Record) -> String) throws {
+    var pictures: [UInt64] = []
+    var texts: [UInt64] = []
+    var pairs: Set<UInt64> = []
+    pictures.reserveCapacity(dataset.count)
+    texts.reserveCapacity(dataset.count)
+    for index in 0..<dataset.count {
+      let record = try dataset.record(at: index)
+      let picture = stableHash(record.pictures.first ?? "")
+      let words = stableHash(text(record))
+      pictures.append(picture)
+      texts.append(words)
+      pairs.insert(Self.pair(picture, words))
+    }
+    self.pictures = pictures
+    self.texts = texts
+    self.pairs = pairs
+  }
+
+  public var count: Int { pictures.count }
+
+  /// Whether some record shows the picture of record `picture` with the text of record `text`.
+  public func belongs(picture: Int, text: Int) -> Bool {
+    pictures[picture] == pictures[text]
+      || pairs.contains(Self.pair(pictures[picture], texts[text]))
+  }
+
+  /// A record whose picture no record shows with the text of `text`, or whose text no record has
+  /// with the picture of `picture`: the caller leaves the one it wants to replace open.
+  public func stranger(
+    to index: Int, replacingPicture: Bool, using stream: inout RandomStream
+  ) throws -> Int {
+    // Random draws end fast unless almost everything belongs together; then all are tried.
+    for _ in 0..<64 {
+      let other = stream.below(count)
+      if isStranger(other, to: index, replacingPicture) { return other }
+    }
+    let start = stream.below(count)
+    for step in 0..<count {
+      let other = (start + step) % count
+      if isStranger(other, to: index, replacingPicture) { return other }
+    }
+    throw DataError(
+      "record \(index): every other record of the split has the same picture or the same text, "
+        + "so no false pair can be made")
+  }
+
+  private func isStranger(_ other: Int, to index: Int, _ replacingPicture: Bool) -> Bool {
+    replacingPicture
+      ? !belongs(picture: other, text: index) : !belongs(picture: index, text: other)
+  }
+
+  private static func pair(_ picture: UInt64, _ text: UInt64) -> UInt64 {
+    mixed(picture ^ mixed(text))
+  }
+}

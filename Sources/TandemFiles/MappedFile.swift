@@ -1,0 +1,36 @@
+// A file read through the page cache: no copy, shared between processes, paged in on use.
+
+import Glibc
+
+/// A read-only memory mapping of a whole file, unmapped when the last reference goes.
+///
+/// The file must not be shortened while it is mapped: reading past its new end ends the process
+/// (SIGBUS). `AtomicFile` replaces files and never shortens them, so a mapping made before stays
+/// whole.
+public final class MappedFile: @unchecked Sendable {  // immutable after init: safe to share
+  public let path: String
+  /// The bytes of the file; valid as long as this object lives.
+  public let bytes: UnsafeRawBufferPointer
+
+  /// Maps the file at `path`. Throws `FileError` when it is missing, unreadable, empty, or not a
+  /// regular file.
+  public init(path: String) throws(FileError) {
+    let file = try FileDescriptor(opening: path, flags: O_RDONLY)
+    let status = try file.status()
+    guard status.st_mode & S_IFMT == S_IFREG else {
+      let isDirectory = status.st_mode & S_IFMT == S_IFDIR
+      throw FileError(
+        operation: "map", path: path, code: isDirectory ? EISDIR : 0,
+        reason: isDirectory ? "expected a file, found a directory" : "not a regular file")
+    }
+    guard status.st_size > 0 else {
+      throw FileError(operation: "map", path: path, reason: "the file is empty")
+    }
+    self.path = path
+    self.bytes = try file.map(count: Int(status.st_size))
+  }
+
+  deinit { munmap(UnsafeMutableRawPointer(mutating: bytes.baseAddress), bytes.count) }
+
+  public var count: Int { bytes.count }
+}

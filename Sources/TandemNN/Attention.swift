@@ -1,0 +1,57 @@
+// Multi-head attention (Vaswani et al. 2017) over packed rows.
+
+public import TandemTorch
+
+/// Self-attention with one fused projection, as in ViT: `qkv` [3·D, D] and `proj` [D, D].
+public struct FusedSelfAttention {
+  let qkv: Linear
+  let projection: Linear
+  let heads: Int
+  let weightDropout: Dropout
+
+  public init(_ width: Int, heads: Int, weightDropout: Double, at path: ParameterPath) throws {
+    qkv = try Linear(width, 3 * width, at: path / "qkv")
+    projection = try Linear(width, width, at: path / "proj")
+    self.heads = heads
+    self.weightDropout = Dropout(weightDropout, at: path / "weights")
+  }
+
+  /// [T, D] → [T, D]
+  public func callAsFunction(
+    _ x: Tensor, _ rows: PackedRows, _ spans: AttentionSpans, _ mode: Mode
+  ) throws -> Tensor {
+    let context = try qkv(x).packedAttention(
+      key: nil, value: nil, heads: heads, spans: spans.numbers, rowKeys: rows.keys,
+      dropout: mode.isTraining ? weightDropout.probability : 0, seed: weightDropout.seed(mode))
+    return try projection(context)
+  }
+}
+
+/// Attention with separate projections `query`, `key` and `value`, as in BERT. The keys may be
+/// another stream's rows, of another width.
+public struct Attention {
+  let query: Linear
+  let key: Linear
+  let value: Linear
+  let heads: Int
+  let weightDropout: Dropout
+
+  public init(
+    _ width: Int, keyWidth: Int? = nil, heads: Int, weightDropout: Double, at path: ParameterPath
+  ) throws {
+    query = try Linear(width, width, at: path / "query")
+    key = try Linear(keyWidth ?? width, width, at: path / "key")
+    value = try Linear(keyWidth ?? width, width, at: path / "value")
+    self.heads = heads
+    self.weightDropout = Dropout(weightDropout, at: path / "weights")
+  }
+
+  /// Queries [T, D], keys [K, D'] → [T, D], before any output projection.
+  public func callAsFunction(
+    _ x: Tensor, keys: Tensor, _ rows: PackedRows, _ spans: AttentionSpans, _ mode: Mode
+  ) throws -> Tensor {
+    try query(x).packedAttention(
+      key: key(keys), value: value(keys), heads: heads, spans: spans.numbers, rowKeys: rows.keys,
+      dropout: mode.isTraining ? weightDropout.probability : 0, seed: weightDropout.seed(mode))
+  }
+}

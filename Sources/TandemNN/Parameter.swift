@@ -1,0 +1,67 @@
+public import TandemTorch
+
+/// How a parameter starts.
+public enum Initializer: Sendable {
+  case zeros
+  case ones
+  /// Normal with mean 0, the BERT family's 0.02 unless said otherwise.
+  case normal(deviation: Double = 0.02)
+  case constant(Double)
+}
+
+/// What the optimiser treats alike.
+public struct ParameterGroup: Hashable, Sendable {
+  /// Weight decay applies.
+  public var decays: Bool
+  /// Factor on the learning rate.
+  public var multiplier: Double
+  /// Never updated, and no gradient is computed.
+  public var isFrozen: Bool
+
+  public init(decays: Bool, multiplier: Double = 1, isFrozen: Bool = false) {
+    self.decays = decays
+    self.multiplier = multiplier
+    self.isFrozen = isFrozen
+  }
+}
+
+/// A weight: its float32 master, and the copy that products use.
+public final class Parameter {
+  public let name: String
+  public let shape: [Int]
+  /// Whether weight decay applies unless a rule says otherwise.
+  public let decays: Bool
+  public internal(set) var group: ParameterGroup
+  /// The float32 master: a leaf of the graph, a slice of the flat buffer once sealed.
+  public internal(set) var value: Tensor
+  public var count: Int { shape.reduce(1, *) }
+
+  private unowned let store: ParameterStore
+  private var copies: [Bool: (generation: Int, tensor: Tensor)] = [:]
+
+  init(name: String, value: Tensor, decays: Bool, store: ParameterStore) {
+    self.name = name
+    self.shape = value.shape
+    self.value = value
+    self.decays = decays
+    self.store = store
+    group = ParameterGroup(decays: decays)
+  }
+
+  /// The weight in the precision of products: the master itself in float32; in bfloat16 a copy
+  /// cast once a step, through which gradients reach the master.
+  public func forProducts() throws -> Tensor {
+    guard store.precision == .bfloat16 else { return value }
+    let recording = isRecordingGradients
+    if let copy = copies[recording], copy.generation == store.generation { return copy.tensor }
+    let copy = try value.to(.bfloat16)
+    copies[recording] = (store.generation, copy)
+    return copy
+  }
+}
+
+/// The element type of matrix products. Masters, norms, softmax and losses are always float32.
+public enum Precision: String, Codable, Sendable, CaseIterable {
+  case float32
+  case bfloat16
+}

@@ -1,0 +1,35 @@
+public import TandemTorch
+
+/// The name under which a module claims its weights: `path / "intermediate" / "dense"`.
+public struct ParameterPath {
+  public let store: ParameterStore
+  public let name: String
+
+  public init(_ store: ParameterStore, _ name: String = "") {
+    self.store = store
+    self.name = name
+  }
+
+  public static func / (path: ParameterPath, part: String) -> ParameterPath {
+    ParameterPath(path.store, path.full(part))
+  }
+  public static func / (path: ParameterPath, index: Int) -> ParameterPath { path / "\(index)" }
+
+  /// Claims the weight `part` under this path. Claiming a name twice is an error; a weight that
+  /// two places use is asked for with ``shared(_:)``.
+  public func callAsFunction(
+    _ part: String, _ shape: [Int], _ initializer: Initializer = .normal(), decay: Bool = true
+  ) throws -> Parameter {
+    try store.claim(full(part), shape, initializer, decays: decay)
+  }
+
+  /// A weight that another module has claimed under its full name.
+  public func shared(_ fullName: String) throws -> Parameter { try store.shared(fullName) }
+
+  /// Claims a buffer: saved and loaded with the weights, never trained.
+  public func buffer(_ part: String, _ initial: @autoclosure () throws -> Tensor) throws -> Tensor {
+    try store.claimBuffer(full(part), initial: initial())
+  }
+
+  func full(_ part: String) -> String { name.isEmpty ? part : "\(name).\(part)" }
+}

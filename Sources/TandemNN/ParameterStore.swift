@@ -1,0 +1,197 @@
+public import TandemTorch
+
+/// A mistake in how weights are claimed, loaded or laid out.
+public struct ParameterError: Error, CustomStringConvertible {
+  public let description: String
+  public init(_ description: String) { self.description = description }
+}
+
+/// Where weights come from when they are not drawn: a checkpoint, after an adapter has renamed.
+public protocol WeightSource {
+  /// A name for messages, usually the file's path.
+  var title: String { get }
+  var names: [String] { get }
+  /// The tensor under a name; nil when there is none.
+  func weight(_ name: String) throws -> Tensor?
+}
+
+/// All weights of a model and its heads, by name.
+///
+/// Modules claim weights by path; the store draws them from a seeded stream (one per name, so that
+/// adding a module moves no other's weights) or reads them from a source. `seal` lays masters and
+/// gradients out in flat buffers, one stretch a group, which the optimiser works on.
+public final class ParameterStore {
+  public let precision: Precision
+  public let linearKernel: LinearKernel
+  public let device: Device
+  /// In the order they were claimed.
+  public private(set) var parameters: [Parameter] = []
+  public private(set) var buffers: [String: Tensor] = [:]
+  public private(set) var groups: [FlatGroup] = []
+  /// Counts updates of the masters: copies in another precision are remade when it moves.
+  public private(set) var generation = 0
+
+  private var byName: [String: Parameter] = [:]
+  private let random: RandomStream
+  private let source: (any WeightSource)?
+  private var missing: [String] = []
+  private var misshapen: [String] = []
+  private var isSealed = false
+
+  public init(
+    seed: UInt64, precision: Precision = .float32, linearKernel: LinearKernel = .plain,
+    device: Device = .cpu, source: (any WeightSource)? = nil
+  ) {
+    random = RandomStream(seed: seed).child("parameters")
+    self.precision = precision
+    self.linearKernel = linearKernel
+    self.device = device
+    self.source = source
+  }
+
+  public var root: ParameterPath { ParameterPath(self) }
+
+  public subscript(_ name: String) -> Parameter? { byName[name] }
+
+  /// Numbers of weights, buffers not counted.
+  public var parameterCount: Int { parameters.reduce(0) { $0 + $1.count } }
+
+  /// To be called after the masters have changed.
+  public func mastersChanged() { generation += 1 }
+
+  func claim(
+    _ name: String, _ shape: [Int], _ initializer: Initializer, decays: Bool
+  ) throws -> Parameter {
+    guard !isSealed else { throw ParameterError("'\(name)' is claimed after the store was sealed") }
+    guard byName[name] == nil, buffers[name] == nil else {
+      throw ParameterError("'\(name)' is claimed twice; ask for it with path.shared")
+    }
+    let value = try loaded(name, shape) ?? drawn(name, shape, initializer)
+    let parameter = Parameter(
+      name: name, value: try value.to(device), decays: decays, store: self)
+    try parameter.value.setRequiresGradient(true)
+    parameters.append(parameter)
+    byName[name] = parameter
+    return parameter
+  }
+
+  func shared(_ name: String) throws -> Parameter {
+    guard let parameter = byName[name] else {
+      throw ParameterError("'\(name)' is asked for before any module has claimed it")
+    }
+    return parameter
+  }
+
+  func claimBuffer(_ name: String, initial: Tensor) throws -> Tensor {
+    guard byName[name] == nil, buffers[name] == nil else {
+      throw ParameterError("the buffer '\(name)' is claimed twice")
+    }
+    let tensor = try (loaded(name, initial.shape) ?? initial).to(device)
+    buffers[name] = tensor
+    return tensor
+  }
+
+  private func loaded(_ name: String, _ shape: [Int]) throws -> Tensor? {
+    guard let source else { return nil }
+    guard let tensor = try source.weight(name) else {
+      missing.append(name)
+      return nil
+    }
+    guard tensor.shape == shape else {
+      misshapen.append("\(name): expected \(shape), found \(tensor.shape)")
+      return nil
+    }
+    return try tensor.to(.float32).clone()
+  }
+
+  private func drawn(_ name: String, _ shape: [Int], _ initializer: Initializer) throws -> Tensor {
+    switch initializer {
+    case .zeros: return try Tensor.zeros(shape)
+    case .ones: return try Tensor.ones(shape)
+    case .constant(let value): return try Tensor.full(shape, value)
+    case .normal(let deviation):
+      var stream = random.child(name)
+      let count = shape.reduce(1, *)
+      let values = [Float](unsafeUninitializedCapacity: count) { buffer, initialized in
+        for index in 0..<count {
+          buffer.initializeElement(at: index, to: Float(stream.normal() * deviation))
+        }
+        initialized = count
+      }
+      return try Tensor(values, shape)
+    }
+  }
+
+  // MARK: loading
+
+  /// What the source had and had not, after all modules have claimed.
+  public func loadReport() -> LoadReport {
+    guard let source else { return LoadReport(source: "", missing: [], unused: [], misshapen: []) }
+    let unused = source.names.filter { byName[$0] == nil && buffers[$0] == nil }
+    return LoadReport(
+      source: source.title, missing: missing, unused: unused.sorted(), misshapen: misshapen)
+  }
+
+  // MARK: flat buffers
+
+  /// Lays masters and gradients out flat, one stretch a group, and makes the masters slices.
+  public func seal(_ group: (Parameter) -> ParameterGroup) throws {
+    guard !isSealed else { throw ParameterError("the store is sealed already") }
+    isSealed = true
+    var members: [ParameterGroup: [Parameter]] = [:]
+    var order: [ParameterGroup] = []
+    for parameter in parameters {
+      parameter.group = group(parameter)
+      if members[parameter.group] == nil { order.append(parameter.group) }
+      members[parameter.group, default: []].append(parameter)
+    }
+    try withoutGradients {
+      groups = try order.map { try FlatGroup($0, members[$0] ?? [], on: device) }
+    }
+    mastersChanged()
+  }
+
+  /// Sets every gradient to 0.
+  public func clearGradients() throws {
+    try withoutGradients {
+      for group in groups { try group.gradients?.fillZero() }
+    }
+  }
+
+  /// The weights and buffers by name, for a checkpoint.
+  public func tensors() -> [String: Tensor] {
+    var all = buffers
+    for parameter in parameters { all[parameter.name] = parameter.value }
+    return all
+  }
+}
+
+/// What a load found: nothing is passed over in silence.
+public struct LoadReport: Sendable, Equatable {
+  public let source: String
+  /// Claimed by the model, absent from the source: drawn afresh.
+  public let missing: [String]
+  /// In the source, claimed by nobody.
+  public let unused: [String]
+  public let misshapen: [String]
+
+  /// Refuses a load that is not whole.
+  ///
+  /// - Parameter optional: true for names that may be missing or unused, such as heads.
+  public func check(optional: (String) -> Bool = { _ in false }) throws {
+    let absent = missing.filter { !optional($0) }
+    let extra = unused.filter { !optional($0) }
+    guard absent.isEmpty, extra.isEmpty, misshapen.isEmpty else {
+      var lines = ["\(source) does not hold this model's weights:"]
+      func list(_ title: String, _ names: [String]) {
+        guard !names.isEmpty else { return }
+        let more = names.count > 5 ? " and \(names.count - 5) more" : ""
+        lines.append("  \(title): \(names.prefix(5).joined(separator: ", "))\(more)")
+      }
+      list("missing", absent)
+      list("not of this model", extra)
+      list("of another shape", misshapen)
+      throw ParameterError(lines.joined(separator: "\n"))
+    }
+  }
+}

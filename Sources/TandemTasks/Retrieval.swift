@@ -1,0 +1,133 @@
+// Image-text retrieval: fine-tuned to score the true caption above false ones (Kim et al. 2021),
+// measured by recall among all pairs of a split.
+
+public import TandemCore
+public import TandemNN
+internal import TandemText
+public import TandemTorch
+
+public struct Retrieval: DownstreamTask {
+  public static let name = "retrieval"
+  public static let summary = "find the text of a picture and the picture of a text (R@K)"
+  public static let mainMetric = "retrieval.accuracy"
+
+  public struct Options: Codable, Sendable, Equatable {
+    /// False captions beside the true one.
+    public var falseTexts = 15
+    public init() {}
+  }
+
+  /// Whether this is the true caption of its group.
+  public struct Target: Sendable, Equatable {
+    public var group: Int
+    public var isTrue: Bool
+  }
+
+  /// The score of one pair.
+  public struct Prediction: Codable, Sendable, Equatable {
+    public var score: Double
+  }
+
+  public static let defaults = Options()
+  let head: RankingHead
+
+  public init(_ options: Options, _ facts: ModelFacts, at root: ParameterPath) throws {
+    guard options.falseTexts > 0 else {
+      throw ParameterError("objectives.retrieval.options.falseTexts must be at least 1")
+    }
+    head = try RankingHead(facts, at: root)
+  }
+
+  public static func query(_ example: Example, _ options: Options) throws -> InputSequence {
+    InputSequence(
+      text: example.texts.first.map { Array($0.ids) } ?? [], picture: example.pictures.first)
+  }
+
+  /// The picture with its caption and with false ones: a group that is never cut.
+  public static func prepare(
+    _ example: Example, _ options: Options, _ context: PreparationContext,
+    using stream: inout RandomStream
+  ) throws -> [PreparedSequence<Target>] {
+    let group = context.positionInStep + 1
+    let truth = try query(example, options)
+    var result = [
+      PreparedSequence(truth, Target(group: group, isTrue: true), group: group)
+    ]
+    for _ in 0..<options.falseTexts {
+      var other = truth
+      other.text = Array(try context.otherText(example, &stream).ids)
+      result.append(PreparedSequence(other, Target(group: group, isTrue: false), group: group))
+    }
+    return result
+  }
+
+  /// One loss a group: the true pair counts it.
+  public static func weight(of target: Target) -> Double { target.isTrue ? 1 : 0 }
+
+  public func loss(
+    _ encoding: Encoding, _ targets: [Placed<Target>], denominator: Double
+  ) throws -> LossReport {
+    let groups = Dictionary(grouping: targets, by: \.target.group).sorted { $0.key < $1.key }
+      .map { $0.value.sorted { $0.target.isTrue && !$1.target.isTrue } }
+    let width = groups.first?.count ?? 0
+    let members = groups.flatMap { $0.map(\.sequence) }
+    let scores_GW = try head(encoding.pooled(members)).reshaped([groups.count, width])
+    let labels_G = try Tensor([Int](repeating: 0, count: groups.count)).to(scores_GW.device)
+    let sum = try scores_GW.crossEntropySum(labels_G)
+    let right = try withoutGradients {
+      try scores_GW.argmax(-1).equals(labels_G).to(.float32).sum().item()
+    }
+    let count = Double(groups.count)
+    return LossReport(
+      total: try sum / denominator,
+      metrics: [
+        Metric("retrieval.loss", sum: try sum.detached().item(), count: count),
+        Metric("retrieval.accuracy", sum: right, count: count),
+      ])
+  }
+
+  public func predict(_ encoding: Encoding) throws -> [Prediction] {
+    try head(encoding.pooled_SD).floats().map { Prediction(score: Double($0)) }
+  }
+
+  public func score(_ prediction: Prediction, _ record: Record) -> [Metric] { [] }
+}
+
+/// Recall among ranked candidates, both ways.
+public struct RecallAtK: Sendable, Equatable {
+  public let cutoffs: [Int]
+  /// For each cutoff the share of pictures with a true text among the first K.
+  public let textRetrieval: [Double]
+  /// For each cutoff the share of texts whose picture is among the first K.
+  public let imageRetrieval: [Double]
+
+  /// - Parameters:
+  ///   - scores: row-major, pictures by texts.
+  ///   - pictureOfText: for each text its picture.
+  ///   Equal scores count as ranked before the true one, so that a constant scorer gains nothing.
+  public init(
+    scores: [Float], pictures: Int, pictureOfText: [Int], cutoffs: [Int] = [1, 5, 10]
+  ) {
+    let texts = pictureOfText.count
+    var bestRank = [Int](repeating: .max, count: pictures)
+    var imageRank: [Int] = []
+    for (text, picture) in pictureOfText.enumerated() {
+      let own = scores[picture * texts + text]
+      let ahead = (0..<texts).reduce(0) { count, other in
+        let isRival = pictureOfText[other] != picture && scores[picture * texts + other] >= own
+        return count + (isRival ? 1 : 0)
+      }
+      bestRank[picture] = min(bestRank[picture], ahead)
+      imageRank.append(
+        (0..<pictures).reduce(0) {
+          $0 + ($1 != picture && scores[$1 * texts + text] >= own ? 1 : 0)
+        })
+    }
+    self.cutoffs = cutoffs
+    func share(_ ranks: [Int], _ cutoff: Int) -> Double {
+      ranks.isEmpty ? 0 : Double(ranks.filter { $0 < cutoff }.count) / Double(ranks.count)
+    }
+    textRetrieval = cutoffs.map { share(bestRank, $0) }
+    imageRetrieval = cutoffs.map { share(imageRank, $0) }
+  }
+}

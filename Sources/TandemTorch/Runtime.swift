@@ -1,0 +1,20 @@
+internal import CTorch
+
+/// The libtorch of this process.
+public enum TorchRuntime {
+  /// Its version, for example "2.13.0".
+  public static var version: String { String(cString: ctorch_version()) }
+  /// The instruction set its kernels were chosen for, for example "AVX512".
+  public static var cpuCapability: String { String(cString: ctorch_cpu_capability()) }
+  /// Threads inside an operator. They change the order of sums: set once, and recorded in a run.
+  public static var threads: Int { Int(ctorch_thread_count()) }
+
+  /// Sets the threads; call before the first operator.
+  public static func configure(threads: Int) throws {
+    guard let count = Int32(exactly: threads) else {
+      throw TorchError(
+        kind: .invalid, operation: "configure", message: "threads cannot be \(threads)")
+    }
+    try check(ctorch_configure(count), "configure")
+  }
+}

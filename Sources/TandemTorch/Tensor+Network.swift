@@ -1,0 +1,103 @@
+// What layers are made of, and the losses.
+
+internal import CTorch
+
+private let embeddingOperator = Operator("aten::embedding")
+private let layerNormOperator = Operator("aten::layer_norm")
+private let crossEntropyOperator = Operator("aten::cross_entropy_loss")
+private let binaryCrossEntropyOperator = Operator("aten::binary_cross_entropy_with_logits")
+private let upsampleOperator = Operator("aten::upsample_bilinear2d")
+private let fusedAdamWOperator = Operator("aten::_fused_adamw_")
+
+/// Which kernel serves a matrix product.
+public enum LinearKernel: Int32, Sendable, Codable, CaseIterable {
+  /// `aten::linear`: the BLAS that libtorch was built with.
+  case plain = 0
+  /// oneDNN forward and backward, which also keeps its speed where the BLAS takes a slow path.
+  case oneDNN = 1
+}
+
+extension Tensor {
+  /// x·wᵀ + b for rows [T, in], weight [out, in], bias [out].
+  public func linear(_ weight: Tensor, _ bias: Tensor?, kernel: LinearKernel = .plain) throws
+    -> Tensor
+  {
+    var result = CTorchTensor(pointer: nil)
+    let none = CTorchTensor(pointer: nil)
+    try check(
+      ctorch_linear(handle, weight.handle, bias?.handle ?? none, kernel.rawValue, &result),
+      "linear", [self, weight])
+    return Tensor(owning: result)
+  }
+
+  /// Rows of this table [V, D] for int64 indices of any shape.
+  public func embedding(_ indices: Tensor) throws -> Tensor {
+    try embeddingOperator(.tensor(self), .tensor(indices))
+  }
+
+  /// Layer normalisation over the last dimension (Ba et al. 2016).
+  public func layerNorm(_ weight: Tensor, _ bias: Tensor, epsilon: Double) throws -> Tensor {
+    try layerNormOperator(
+      .tensor(self), .ints([weight.count]), .tensor(weight), .tensor(bias), .real(epsilon))
+  }
+
+  /// The sum of −log softmax(self)[target] over rows [N, C]; int64 targets [N], −100 ignored.
+  public func crossEntropySum(_ targets: Tensor, smoothing: Double = 0) throws -> Tensor {
+    try crossEntropyOperator(
+      .tensor(self), .tensor(targets), .none, .int(2), .int(-100), .real(smoothing))
+  }
+
+  /// The sum of binary cross-entropies of logits against targets of the same shape.
+  public func binaryCrossEntropySum(_ targets: Tensor) throws -> Tensor {
+    try binaryCrossEntropyOperator(.tensor(self), .tensor(targets), .none, .none, .int(2))
+  }
+
+  /// [1, C, h, w] resized to [1, C, height, width], corner pixels on corner pixels.
+  public func upsampledBilinear(height: Int, width: Int) throws -> Tensor {
+    try upsampleOperator(.tensor(self), .ints([height, width]), .bool(true))
+  }
+
+  /// Inverted dropout of rows [T, D]. The bits depend on `seed`, the row's int64 key in
+  /// `rowKeys` [T] and the column alone, so neither batching nor threads change them.
+  public func rowDropout(_ probability: Double, rowKeys: Tensor, seed: UInt64) throws -> Tensor {
+    var result = CTorchTensor(pointer: nil)
+    try check(
+      ctorch_row_dropout(handle, rowKeys.handle, probability, seed, &result), "rowDropout",
+      [self, rowKeys])
+    return Tensor(owning: result)
+  }
+
+  /// Scaled dot-product attention over packed rows.
+  ///
+  /// - Parameters:
+  ///   - key, value: [K, D]; nil when this tensor is the fused [T, 3·D].
+  ///   - spans: five numbers a span: first query row, query rows, first key row, key rows,
+  ///     causal (1) or not (0). A causal span is aligned at its last row and last key.
+  /// - Returns: [T, D]; rows that no span asks for are 0.
+  public func packedAttention(
+    key: Tensor?, value: Tensor?, heads: Int, spans: [Int], rowKeys: Tensor, dropout: Double,
+    seed: UInt64
+  ) throws -> Tensor {
+    var result = CTorchTensor(pointer: nil)
+    let none = CTorchTensor(pointer: nil)
+    try check(
+      ctorch_packed_attention(
+        handle, key?.handle ?? none, value?.handle ?? none, heads, spans, spans.count / 5,
+        rowKeys.handle, dropout, seed, &result),
+      "packedAttention", [self] + [key, value].compactMap { $0 })
+    return Tensor(owning: result)
+  }
+
+  /// One AdamW step in place (Loshchilov & Hutter 2019), fused over flat float32 tensors.
+  /// `stepCount` is a float32 scalar that holds the number of this step, from 1.
+  public static func fusedAdamW(
+    parameters: Tensor, gradients: Tensor, first: Tensor, second: Tensor, stepCount: Tensor,
+    learningRate: Double, betas: (Double, Double), decay: Double, epsilon: Double
+  ) throws {
+    _ = try fusedAdamWOperator.results([
+      .tensors([parameters]), .tensors([gradients]), .tensors([first]), .tensors([second]),
+      .tensors([]), .tensors([stepCount]), .real(learningRate), .real(betas.0), .real(betas.1),
+      .real(decay), .real(epsilon), .bool(false), .bool(false),
+    ])
+  }
+}
