@@ -34,17 +34,31 @@ let package = Package(
   ],
   targets: [
     .target(name: "CTorch", cxxSettings: torchHeaders, linkerSettings: torchLibraries),
-    .systemLibrary(name: "CCrypto", pkgConfig: "libcrypto", providers: [.apt(["libssl-dev"])]),
+    .systemLibrary(name: "CCrypto", providers: [.apt(["libssl-dev"])]),
+    .systemLibrary(name: "CArchive", providers: [.apt(["libarchive-dev"])]),
+    .systemLibrary(name: "CHarfBuzz", providers: [.apt(["libharfbuzz-dev"])]),
     .target(name: "TandemFiles", dependencies: ["CCrypto"]),
     .target(name: "TandemTorch", dependencies: ["CTorch", "TandemFiles"]),
     .target(name: "TandemNN", dependencies: ["TandemTorch"]),
     .target(name: "TandemText"),
-    .target(name: "TandemImage"),
+    .target(
+      name: "CImageCodecs",
+      linkerSettings: [.linkedLibrary("jpeg"), .linkedLibrary("png"), .linkedLibrary("webp")]),
+    .target(name: "TandemImage", dependencies: ["CImageCodecs"]),
     .target(name: "TandemCore", dependencies: ["TandemNN", "TandemText", "TandemImage"]),
     .target(name: "TandemModels", dependencies: ["TandemCore"]),
     .target(name: "TandemObjectives", dependencies: ["TandemCore"]),
     .target(name: "TandemTasks", dependencies: ["TandemCore"]),
-    .target(name: "TandemData", dependencies: ["TandemCore", "TandemFiles"]),
+    .target(
+      name: "TandemRecipes",
+      dependencies: [
+        "TandemTrain", "TandemModels", "TandemObjectives", "TandemTasks", "TandemData",
+      ]),
+    .target(name: "TandemTrain", dependencies: ["TandemCore", "TandemFiles"]),
+    .target(
+      name: "TandemData", dependencies: ["TandemCore", "TandemFiles", "CArchive", "CHarfBuzz"]),
+    .executableTarget(
+      name: "tandem", dependencies: ["TandemRecipes", "TandemData", argumentParser]),
   ],
   cxxLanguageStandard: .cxx20
 )

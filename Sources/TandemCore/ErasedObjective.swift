@@ -71,10 +71,14 @@ public protocol ObjectiveRunner {
   func loss(
     _ encoding: Encoding, _ sequences: [MixedSequence], place: Int, denominator: Double
   ) throws -> LossReport?
+  /// The objective itself, if it is of this type.
+  func typed<O: Objective>(_ type: O.Type) -> O?
 }
 
 struct Runner<O: Objective>: ObjectiveRunner {
   let objective: O
+
+  func typed<Other: Objective>(_ type: Other.Type) -> Other? { objective as? Other }
 
   func loss(
     _ encoding: Encoding, _ sequences: [MixedSequence], place: Int, denominator: Double

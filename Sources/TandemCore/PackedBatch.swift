@@ -92,9 +92,9 @@ public struct PackedBatch: Sendable {
     let patches = try [Float](unsafeUninitializedCapacity: count * width) { buffer, initialized in
       for (picture, packed) in zip(distinct, pictures) {
         let first = packed.firstPatch * width
-        try picture.image.writePatches(
+        try picture.image.patches(
           size: specification.patchSize, mean: specification.mean,
-          deviation: specification.deviation,
+          std: specification.deviation,
           into: UnsafeMutableBufferPointer(
             rebasing: buffer[first..<first + packed.grid.count * width]))
       }

@@ -23,6 +23,16 @@ public struct LayeredSettings: Sendable {
     for path in known where origins[path] == nil { origins[path] = origin }
   }
 
+  /// Puts a whole value at a path that exists; leaves that were not there come from `origin`.
+  public mutating func fill(_ path: String, with new: JSONValue, origin: String) throws {
+    value = try value.replacing(path.split(separator: ".").map(String.init), by: new)
+    for (leaf, _) in JSONValue.nested(path, new).leaves() where origins[leaf] == nil {
+      origins[leaf] = origin
+    }
+    let known = Set(value.leaves().map(\.0))
+    origins = origins.filter { known.contains($0.key) }
+  }
+
   /// Lays `key.path=value`; the value is JSON where it can be read as such, else text.
   public mutating func set(_ assignment: String, free: (String) -> Bool = { _ in false }) throws {
     guard let equals = assignment.firstIndex(of: "="), equals != assignment.startIndex else {
@@ -114,6 +124,23 @@ extension JSONValue {
       return .array(items)
     default:
       throw SettingsError("'\(here)': '\(place)' is a value and has no fields")
+    }
+  }
+
+  fileprivate func replacing(_ path: [String], by new: JSONValue) throws -> JSONValue {
+    guard let key = path.first else { return new }
+    let rest = Array(path.dropFirst())
+    switch self {
+    case .object(var fields):
+      fields[key] = try (fields[key] ?? .object([:])).replacing(rest, by: new)
+      return .object(fields)
+    case .array(var items):
+      guard let index = Int(key), items.indices.contains(index) else {
+        throw SettingsError("there is no place '\(key)' in the list")
+      }
+      items[index] = try items[index].replacing(rest, by: new)
+      return .array(items)
+    default: throw SettingsError("'\(key)' stands under a value that has no fields")
     }
   }
 

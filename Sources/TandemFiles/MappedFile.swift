@@ -9,7 +9,8 @@ import Glibc
 /// whole.
 public final class MappedFile: @unchecked Sendable {  // immutable after init: safe to share
   public let path: String
-  /// The bytes of the file; valid as long as this object lives.
+  /// The bytes of the file, for one who stores this object beside them: they are valid as long as
+  /// it lives, and Swift lets it go after its last use. Elsewhere use `withBytes`.
   public let bytes: UnsafeRawBufferPointer
 
   /// Maps the file at `path`. Throws `FileError` when it is missing, unreadable, empty, or not a
@@ -32,5 +33,14 @@ public final class MappedFile: @unchecked Sendable {  // immutable after init: s
 
   deinit { munmap(UnsafeMutableRawPointer(mutating: bytes.baseAddress), bytes.count) }
 
+  /// Calls `body` with the bytes of the file, valid until `body` returns.
+  public func withBytes<Result, Failure: Error>(
+    _ body: (UnsafeRawBufferPointer) throws(Failure) -> Result
+  ) throws(Failure) -> Result {
+    defer { withExtendedLifetime(self) {} }
+    return try body(bytes)
+  }
+
+  /// The length of the file.
   public var count: Int { bytes.count }
 }

@@ -126,7 +126,7 @@ public struct ViLT: VisionLanguageModel {
   }
 
   public static func resize(_ config: Config) -> ResizeRule {
-    .shorterSide(config.shorterSide, multipleOf: config.patchSize)
+    .vilt(shorter: config.shorterSide, multiple: config.patchSize)
   }
 
   public var facts: ModelFacts {

@@ -5,7 +5,7 @@ public import TandemNN
 internal import TandemText
 public import TandemTorch
 
-public struct ImageTextMatching: Objective {
+public struct ImageTextMatching: DownstreamTask {
   public static let name = "itm"
   public static let summary = "tell true pairs from false ones (Chen et al. 2020)"
   public typealias Options = NoOptions
@@ -16,6 +16,12 @@ public struct ImageTextMatching: Objective {
     public var isMatch: Bool
   }
 
+  public struct Prediction: Codable, Sendable, Equatable {
+    /// The probability that text and picture belong together.
+    public var probability: Double
+  }
+
+  public static let mainMetric = "itm.accuracy"
   public static let defaults = NoOptions()
   let head: MatchingHead
 
@@ -58,4 +64,18 @@ public struct ImageTextMatching: Objective {
         Metric("itm.accuracy", sum: right, count: count),
       ])
   }
+
+  public static func query(_ example: Example, _ options: NoOptions) throws -> InputSequence {
+    InputSequence(
+      text: example.texts.first.map { Array($0.ids) } ?? [], picture: example.pictures.first)
+  }
+
+  public func predict(_ encoding: Encoding) throws -> [Prediction] {
+    try head(encoding.pooled_SD).softmax(-1).narrow(1, from: 1, 1).floats().map {
+      Prediction(probability: Double($0))
+    }
+  }
+
+  /// A single pair says nothing of how false ones would fare: nothing to score.
+  public func score(_ prediction: Prediction, _ record: Record) -> [Metric] { [] }
 }

@@ -96,4 +96,20 @@ public struct MaskedLanguageModeling: Objective {
         Metric("mlm.accuracy", sum: right, count: count),
       ])
   }
+
+  /// The most probable tokens at some pieces of the batch's first sequence.
+  public func words(
+    _ encoding: Encoding, pieces: [Int], most: Int
+  ) throws -> [[(token: Int, probability: Double)]] {
+    let rows = pieces.map { encoding.batch.row(ofPiece: $0, of: 0) }
+    let (values, indices) = try head(encoding.rows(rows)).softmax(-1).top(most)
+    let chances = try values.floats()
+    let tokens = try indices.array(of: Int64.self)
+    return pieces.indices.map { piece in
+      (0..<most).map { rank in
+        let place = piece * most + rank
+        return (Int(tokens[place]), Double(chances[place]))
+      }
+    }
+  }
 }

@@ -95,8 +95,8 @@ public struct MaskedPatchPrediction: Objective {
     let count = (image.width / input.patchSize) * (image.height / input.patchSize)
     var all = [Float](repeating: 0, count: count * width)
     try all.withUnsafeMutableBufferPointer {
-      try image.writePatches(
-        size: input.patchSize, mean: input.mean, deviation: input.deviation, into: $0)
+      try image.patches(
+        size: input.patchSize, mean: input.mean, std: input.deviation, into: $0)
     }
     return places.flatMap { all[$0 * width..<($0 + 1) * width] }
   }

@@ -85,10 +85,10 @@ public struct ExampleBuilder: Sendable {
     let size = try resize.size(for: Image.size(ofFile: path))
     return try Image(
       contentsOfFile: path,
-      options: DecodeOptions(scaledDecode: PixelSize(width: size.width, height: size.height)))
+      options: DecodeOptions(scale: .atLeast(width: size.width, height: size.height)))
   }
 
   private func sized(_ image: Image) throws -> Image {
-    try image.resized(to: resize)
+    try image.resized(by: resize)
   }
 }

@@ -1,27 +1,6 @@
 public import TandemCore
-internal import TandemNN
 internal import TandemText
 internal import TandemTorch
-
-/// Some sequences of a step in one packed forward.
-public struct Microbatch: Sendable {
-  public let batch: PackedBatch
-  public let sequences: [MixedSequence]
-}
-
-/// Everything that one step of training needs, made before its turn.
-public struct PreparedStep: Sendable {
-  public let step: Int
-  public let epoch: Int
-  public let microbatches: [Microbatch]
-  /// For each objective what its losses are divided by, counted over the whole step.
-  public let denominators: [Double]
-  public let exampleCount: Int
-  /// What was wrong with the records that were left out.
-  public let skipped: [String]
-
-  public var rowCount: Int { microbatches.reduce(0) { $0 + $1.batch.layout.rowCount } }
-}
 
 /// Turns step numbers into prepared steps: a pure function of the seed, on any thread.
 public struct StepLoader: Sendable {

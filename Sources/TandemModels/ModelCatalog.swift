@@ -1,0 +1,17 @@
+public import TandemCore
+
+/// Every model, by name.
+public enum ModelCatalog {
+  public static let all: [any VisionLanguageModel.Type] = [ViLT.self]
+
+  /// The model of a name; throws with the names there are.
+  public static func find(_ name: String) throws -> any VisionLanguageModel.Type {
+    guard let type = all.first(where: { $0.name == name }) else {
+      let names = all.map { $0.name }
+      throw SettingsError(
+        "there is no model '\(name)'; the nearest is '\(nearest(to: name, among: names) ?? "")' "
+          + "(known: \(names.joined(separator: ", ")))")
+    }
+    return type
+  }
+}

@@ -1,0 +1,9 @@
+public import TandemCore
+
+/// Every pre-training objective.
+public enum ObjectiveCatalog {
+  public static let all: [any Objective.Type] = [
+    MaskedLanguageModeling.self, ImageTextMatching.self, WordPatchAlignment.self,
+    MaskedPatchPrediction.self,
+  ]
+}

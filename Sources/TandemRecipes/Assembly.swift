@@ -1,0 +1,176 @@
+// Puts a recipe's parts together: weights, model, heads, tokeniser, data.
+
+public import TandemCore
+public import TandemData
+public import TandemImage
+internal import TandemModels
+public import TandemNN
+public import TandemText
+public import TandemTorch
+
+/// A recipe with its model built and its data at hand.
+public final class Assembly {
+  public let recipe: Recipe
+  public let store: ParameterStore
+  public let model: any VisionLanguageModel
+  public let vocabulary: Vocabulary
+  public let tokenizer: WordPiece
+  public let specials: SpecialTokens
+  public let input: InputSpecification
+  public let resize: ResizeRule
+  public let objectives: [(definition: ObjectiveDefinition, runner: any ObjectiveRunner)]
+
+  /// - Parameters:
+  ///   - vocabularyFile: in place of the recipe's, for a finished run that carries its own.
+  ///   - source: where weights come from; nil draws them.
+  ///   - kernel: which kernel serves matrix products.
+  public init(
+    _ recipe: Recipe, vocabularyFile: String? = nil, source: (any WeightSource)? = nil,
+    kernel: LinearKernel
+  ) throws {
+    guard let device = Device(recipe.compute.device) else {
+      throw SettingsError(
+        "compute.device: expected cpu, cuda or cuda:N, found '\(recipe.compute.device)'")
+    }
+    if device != .cpu, !Device.isCUDAAvailable {
+      throw SettingsError(
+        "compute.device: this libtorch finds no GPU; --set compute.device=cpu runs without")
+    }
+    self.recipe = recipe
+    vocabulary = try Vocabulary(contentsOfFile: vocabularyFile ?? recipe.data.vocabulary)
+    tokenizer = WordPiece(vocabulary: vocabulary, lowercased: recipe.data.lowercased)
+    specials = Self.specials(vocabulary)
+    store = ParameterStore(
+      seed: recipe.seed, precision: recipe.compute.precision, linearKernel: kernel,
+      device: device, source: source)
+    let built = try Self.build(
+      ModelCatalog.find(recipe.model.name), recipe.model.config, store, specials)
+    model = built.model
+    input = built.input
+    resize = built.resize
+    objectives = try recipe.objectives.map { [model, store] choice in
+      let definition = try Catalog.definition(choice)
+      return (definition, try definition.built(model.facts, at: store.root))
+    }
+    if model.facts.vocabulary < vocabulary.count {
+      throw SettingsError(
+        "model.config.vocabulary: the model has \(model.facts.vocabulary) rows, the vocabulary "
+          + "\(vocabularyFile ?? recipe.data.vocabulary) has \(vocabulary.count) tokens")
+    }
+  }
+
+  private static func build<M: VisionLanguageModel>(
+    _ type: M.Type, _ json: JSONValue, _ store: ParameterStore, _ specials: SpecialTokens
+  ) throws -> (model: any VisionLanguageModel, input: InputSpecification, resize: ResizeRule) {
+    let config: M.Config
+    do {
+      config = try json.decoded(M.Config.self)
+    } catch {
+      throw SettingsError("model.config: \(JSONValue.explained(error))")
+    }
+    return (
+      try M(config, at: store.root), M.input(config, specials), M.resize(config)
+    )
+  }
+
+  private static func specials(_ vocabulary: Vocabulary) -> SpecialTokens {
+    var reserved: Set<Int32> = []
+    for (id, token) in vocabulary.tokens.enumerated()
+    where vocabulary.isSpecial(Int32(id)) || token.hasPrefix("[unused") {
+      reserved.insert(Int32(id))
+    }
+    return SpecialTokens(
+      classification: vocabulary.classification, separator: vocabulary.separator,
+      mask: vocabulary.mask, vocabularyCount: vocabulary.count, reserved: reserved)
+  }
+
+  /// The depth of a weight for layer-wise learning rates.
+  private func depth(of parameter: String) -> Int {
+    func depth<M: VisionLanguageModel>(_ model: M) -> Int {
+      M.depth(of: parameter, model.config)
+    }
+    return depth(model)
+  }
+
+  /// Whether a weight is a head's: claimed by an objective, not by the model.
+  public func isHead(_ name: String) -> Bool {
+    let heads = model.facts.heads
+    let paths = [
+      heads.vocabulary.transform, heads.vocabulary.norm, heads.vocabulary.decoder,
+      heads.vocabulary.bias, heads.matching.path, heads.ranking.path, heads.answers.first,
+      heads.answers.norm, heads.answers.last, "mpp_score", "transformer.mask_token",
+    ]
+    return paths.contains { name == $0 || name.hasPrefix($0 + ".") }
+  }
+
+  /// Lays the weights out for training, in the groups that the recipe's optimiser names.
+  public func sealForTraining() throws {
+    let optimizer = recipe.optimizer
+    let top = model.facts.layers + 1
+    try store.seal { parameter in
+      let isHead = self.isHead(parameter.name)
+      let depth = isHead ? top : self.depth(of: parameter.name)
+      var multiplier = 1.0
+      for _ in depth..<top { multiplier *= optimizer.layerDecay }
+      if isHead { multiplier *= optimizer.headMultiplier }
+      return ParameterGroup(
+        decays: parameter.decays, multiplier: multiplier,
+        isFrozen: optimizer.frozen.contains { parameter.name.hasPrefix($0) })
+    }
+  }
+
+  /// Examples of a split as this recipe reads them; augmented only where it is trained on.
+  public func builder(_ dataset: any Dataset, training: Bool) throws -> ExampleBuilder {
+    let data = recipe.data
+    return ExampleBuilder(
+      dataset: dataset, tokenizer: tokenizer, resize: resize, textPieces: input.textLength - 2,
+      joinsAnswers: data.joinsAnswers,
+      augmentation: training && data.augmentations > 0
+        ? RandAugment(count: data.augmentations, magnitude: data.augmentationStrength) : nil,
+      scaledDecode: data.scaledDecode, cacheBytes: data.cacheMegabytes << 20)
+  }
+
+  public func dataset(_ split: Split) throws -> any Dataset {
+    try DatasetCatalog.open(recipe.data.dataset, root: recipe.data.root, split: split)
+  }
+
+  /// Prepared steps of a split.
+  public func loader(_ split: Split, training: Bool, limit: Int = 0) throws -> StepLoader {
+    let dataset = try dataset(split)
+    let seed = RandomStream(seed: recipe.seed).child(training ? "training" : "evaluation").key
+    // An evaluation of some records takes the same ones each time, drawn from all of them.
+    let isPart = limit > 0 && limit < dataset.count
+    return try StepLoader(
+      builder: builder(dataset, training: training),
+      order: SampleOrder(count: dataset.count, seed: seed, isShuffled: training || isPart),
+      objectives: objectives.map(\.definition), input: input, specials: specials,
+      examplesPerStep: recipe.batch.examples, rowBudget: recipe.batch.rows, seed: seed)
+  }
+
+  /// The objective of a type, where the recipe has one.
+  func objective<O: Objective>(_ type: O.Type) -> O? {
+    objectives.lazy.compactMap { $0.runner.typed(O.self) }.first
+  }
+
+  public func encode(_ batch: PackedBatch, _ mode: Mode) throws -> Encoding {
+    try model.encode(batch, mode)
+  }
+
+  /// The losses of a prepared step, one report an objective; nil where it has no targets.
+  func losses(_ step: PreparedStep, _ loader: StepLoader) throws -> [(Double, [Metric])] {
+    try withoutGradients {
+      var results: [(Double, [Metric])] = []
+      for microbatch in step.microbatches {
+        let encoding = try encode(microbatch.batch, .inference)
+        for (place, objective) in objectives.enumerated() {
+          guard
+            let report = try objective.runner.loss(
+              encoding, microbatch.sequences, place: loader.source(of: place), denominator: 1)
+          else { continue }
+          results.append((try report.total.item() * objective.definition.weight, report.metrics))
+        }
+      }
+      return results
+    }
+  }
+}

@@ -1,0 +1,67 @@
+// ViLT on easy-VQA: the demo of `make demo`, and a longer recipe that aims at 99 %.
+//
+//   tandem pretrain vilt/easy-vqa-demo-pretrain --output runs/demo-pretrain
+//   tandem finetune vilt/easy-vqa-demo --from runs/demo-pretrain --output runs/demo
+
+internal import TandemCore
+
+enum ViLTEasyVQA {
+  static let all = [demoPretrain, demo, pretrain, full]
+
+  static var demoPretrain: Recipe {
+    var recipe = base
+    recipe.name = "vilt/easy-vqa-demo-pretrain"
+    recipe.summary = "the demo's pre-training: masked words, matching and alignment, 4 minutes"
+    recipe.stage = .pretrain
+    recipe.data.joinsAnswers = true
+    recipe.objectives = pretrainingObjectives
+    recipe.steps = 1000
+    return recipe
+  }
+
+  static var demo: Recipe {
+    var recipe = base
+    recipe.name = "vilt/easy-vqa-demo"
+    recipe.summary = "the demo's fine-tuning for questions: 5 minutes, at least 93 %"
+    recipe.stage = .finetune
+    recipe.objectives = [Recipe.ObjectiveChoice("vqa")]
+    recipe.steps = 1000
+    return recipe
+  }
+
+  static var pretrain: Recipe {
+    var recipe = demoPretrain
+    recipe.name = "vilt/easy-vqa-pretrain"
+    recipe.summary = "longer pre-training with patches of 8 pixels"
+    recipe.model.config = .object(["patchSize": .integer(8), "grid": .integer(8)])
+    return recipe
+  }
+
+  static var full: Recipe {
+    var recipe = demo
+    recipe.name = "vilt/easy-vqa"
+    recipe.summary = "longer fine-tuning with patches of 8 pixels: aims at 99 %"
+    recipe.model.config = pretrain.model.config
+    return recipe
+  }
+
+  private static var pretrainingObjectives: [Recipe.ObjectiveChoice] {
+    [
+      Recipe.ObjectiveChoice("mlm", options: .object(["atLeastOne": .bool(true)])),
+      Recipe.ObjectiveChoice("itm"),
+      Recipe.ObjectiveChoice("wpa", weight: 0.1),
+    ]
+  }
+
+  private static var base: Recipe {
+    var recipe = Recipe()
+    recipe.model.preset = "small"
+    recipe.data.dataset = "easy-vqa"
+    recipe.optimizer.learningRate = 1e-3
+    recipe.optimizer.clip = 1
+    recipe.batch.examples = 128
+    recipe.evaluation.every = 250
+    recipe.evaluation.records = 1000
+    return recipe
+  }
+}

@@ -1,0 +1,103 @@
+internal import Foundation
+public import TandemCore
+internal import TandemNN
+public import TandemTorch
+internal import TandemTrain
+
+/// The process a run lives in: threads, and which kernel serves matrix products.
+public struct Runtime: Sendable {
+  public static let version = "0.1.0"
+
+  public let threads: Int
+  public let kernel: LinearKernel
+  /// Medians of the measurement, in milliseconds, for the record.
+  public let measured: [String: Double]
+
+  /// Sets the threads and chooses the kernel; call before the first operator.
+  public static func configure(_ compute: Recipe.Compute, shapes: [KernelShape]) throws -> Runtime {
+    let threads =
+      compute.threads > 0 ? compute.threads : ProcessInfo.processInfo.activeProcessorCount
+    try TorchRuntime.configure(threads: threads)
+    switch compute.linearKernel {
+    case .plain: return Runtime(threads: threads, kernel: .plain, measured: [:])
+    case .oneDNN: return Runtime(threads: threads, kernel: .oneDNN, measured: [:])
+    case .measured:
+      guard compute.device == "cpu" else {
+        return Runtime(threads: threads, kernel: .plain, measured: [:])
+      }
+      let times = try KernelChoice.measure(shapes, compute.precision)
+      return Runtime(
+        threads: threads, kernel: times.oneDNN < times.plain ? .oneDNN : .plain,
+        measured: ["plain": times.plain, "oneDNN": times.oneDNN])
+    }
+  }
+
+  /// The threads of an earlier sitting.
+  static func restore(_ environment: RunEnvironment) throws {
+    try TorchRuntime.configure(threads: environment.threads)
+  }
+
+  func environment(started: String) -> RunEnvironment {
+    RunEnvironment(
+      tandem: Self.version, libtorch: TorchRuntime.version, cpu: TorchRuntime.cpuCapability,
+      threads: threads, linearKernel: "\(kernel)", started: started)
+  }
+}
+
+/// The shape of a linear layer to be measured: rows × input → output.
+public struct KernelShape: Sendable, Hashable {
+  public let rows: Int
+  public let input: Int
+  public let output: Int
+
+  public init(rows: Int, input: Int, output: Int) {
+    self.rows = rows
+    self.input = input
+    self.output = output
+  }
+}
+
+/// Times forward and backward of a linear layer on each kernel: which of them serves is measured,
+/// never guessed from the processor's name.
+enum KernelChoice {
+  static func measure(
+    _ shapes: [KernelShape], _ precision: Precision
+  ) throws -> (plain: Double, oneDNN: Double) {
+    let shapes = shapes.isEmpty ? [KernelShape(rows: 1024, input: 256, output: 1024)] : shapes
+    var plain = 0.0
+    var oneDNN = 0.0
+    for shape in shapes {
+      let layer = try Layer(shape, precision)
+      // Runs in turn, so that a change of the machine's speed meets both; the least counts.
+      var times: [LinearKernel: [Double]] = [:]
+      for _ in 0..<5 {
+        for kernel in LinearKernel.allCases { times[kernel, default: []].append(try layer.time(kernel)) }
+      }
+      plain += times[.plain]?.min() ?? .infinity
+      oneDNN += times[.oneDNN]?.min() ?? .infinity
+    }
+    return (plain * 1000, oneDNN * 1000)
+  }
+
+  private struct Layer {
+    let x: Tensor
+    let weight: Tensor
+    let bias: Tensor
+
+    init(_ shape: KernelShape, _ precision: Precision) throws {
+      let dtype: DType = precision == .bfloat16 ? .bfloat16 : .float32
+      x = try Tensor.full([shape.rows, shape.input], 0.5, dtype)
+      weight = try Tensor.full([shape.output, shape.input], 0.01, dtype)
+      bias = try Tensor.zeros([shape.output], dtype)
+      for tensor in [x, weight, bias] { try tensor.setRequiresGradient(true) }
+    }
+
+    /// Seconds of a forward and a backward.
+    func time(_ kernel: LinearKernel) throws -> Double {
+      let start = ContinuousClock.now
+      let y = try x.linear(weight, bias, kernel: kernel)
+      _ = try y.sum().gradients(of: [x, weight, bias])
+      return (ContinuousClock.now - start) / .seconds(1)
+    }
+  }
+}

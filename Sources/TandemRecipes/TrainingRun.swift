@@ -1,0 +1,176 @@
+// Starts, resumes and watches over training: a recipe in, a run directory out.
+
+internal import Foundation
+internal import TandemCore
+internal import TandemData
+internal import TandemFiles
+internal import TandemText
+internal import TandemNN
+internal import TandemTorch
+public import TandemTrain
+
+/// A training run, ready to go.
+public final class TrainingRun {
+  public let directory: RunDirectory
+  public let assembly: Assembly
+  public let card: RunCard
+  /// What the run is about to do, for people to read before the first step.
+  public let plan: RunPlan
+  private let checkpoint: Checkpoint?
+  private let isInterrupted: @Sendable () -> Bool
+
+  /// A new run in a new directory.
+  ///
+  /// - Parameters:
+  ///   - initial: a run whose best weights it starts from; heads may differ.
+  ///   - time: when it starts, for the record.
+  public static func start(
+    _ resolved: ResolvedRecipe, at output: String, from initial: String? = nil, time: String,
+    isInterrupted: @escaping @Sendable () -> Bool = { false }
+  ) throws -> TrainingRun {
+    var recipe = resolved.recipe
+    let runtime = try Runtime.configure(recipe.compute, shapes: [])
+    try AnswerFilling.fill(&recipe)
+    let source = try initial.map { try Weights.source(ofRun: $0, .best) }
+    let assembly = try Assembly(recipe, source: source, kernel: runtime.kernel)
+    if source != nil {
+      try assembly.store.loadReport().check(optional: assembly.isHead)
+    }
+    let card = RunCard(
+      recipe: recipe, origins: resolved.origins, initializedFrom: initial ?? "",
+      environment: runtime.environment(started: time))
+    let plan = try RunPlan(assembly, card)
+    let directory = try RunDirectory.create(at: output)
+    try AtomicFile.write(
+      utf8: assembly.vocabulary.tokens.joined(separator: "\n") + "\n",
+      to: directory.vocabularyFile)
+    try directory.write(card)
+    return TrainingRun(
+      directory: directory, assembly: assembly, card: card, plan: plan, checkpoint: nil,
+      isInterrupted: isInterrupted)
+  }
+
+  /// Goes on with a run from its last checkpoint, with the threads and the kernel it had.
+  ///
+  /// - Parameter expected: a recipe that the run must have; another one is refused.
+  public static func resume(
+    _ path: String, expected: ResolvedRecipe? = nil,
+    isInterrupted: @escaping @Sendable () -> Bool = { false }
+  ) throws -> TrainingRun {
+    let directory = try RunDirectory.open(path)
+    let card = try directory.card()
+    if let expected { try checkSame(card.recipe, expected.recipe, path) }
+    let checkpoint = try? directory.checkpoints.open(.last)
+    if checkpoint == nil, (try? directory.checkpoints.index()) != nil {
+      _ = try directory.checkpoints.open(.last)
+    }
+    try Runtime.restore(card.environment)
+    let kernel: LinearKernel = card.environment.linearKernel == "oneDNN" ? .oneDNN : .plain
+    let source: (any WeightSource)? =
+      if let checkpoint {
+        SafeTensorsSource(try checkpoint.trainedWeights())
+      } else if card.initializedFrom.isEmpty {
+        nil
+      } else {
+        try Weights.source(ofRun: card.initializedFrom, .best)
+      }
+    let assembly = try Assembly(
+      card.recipe, vocabularyFile: directory.vocabularyFile, source: source, kernel: kernel)
+    try assembly.store.loadReport().check(
+      optional: checkpoint == nil ? assembly.isHead : { _ in false })
+    return TrainingRun(
+      directory: directory, assembly: assembly, card: card, plan: try RunPlan(assembly, card),
+      checkpoint: checkpoint, isInterrupted: isInterrupted)
+  }
+
+  private init(
+    directory: RunDirectory, assembly: Assembly, card: RunCard, plan: RunPlan,
+    checkpoint: Checkpoint?, isInterrupted: @escaping @Sendable () -> Bool
+  ) {
+    self.directory = directory
+    self.assembly = assembly
+    self.card = card
+    self.plan = plan
+    self.checkpoint = checkpoint
+    self.isInterrupted = isInterrupted
+  }
+
+  /// Steps that are done already.
+  public var stepsDone: Int { checkpoint?.state.step ?? 0 }
+
+  public func train(_ report: (TrainingEvent) throws -> Void) throws -> TrainingOutcome {
+    let recipe = assembly.recipe
+    try assembly.sealForTraining()
+    let loader = try assembly.loader(.train, training: true)
+    let steps = loader.prefetching(
+      stepsDone..<max(stepsDone, recipe.steps), workers: max(1, recipe.data.loaderThreads))
+    defer { steps.cancel() }
+    let evaluation = try assembly.loader(
+      recipe.evaluation.split, training: false, limit: recipe.evaluation.records)
+    let quality = try self.quality()
+    var trainer = try Trainer(
+      Trainer.Parts(
+        recipe: recipe, store: assembly.store, encode: assembly.encode,
+        objectives: assembly.objectives, source: loader.source(of:), nextStep: steps.next,
+        waited: { steps.waited },
+        evaluate: { [assembly] in 
+          try Evaluation.losses(assembly, evaluation, limit: recipe.evaluation.records)
+        },
+        quality: quality, isInterrupted: isInterrupted),
+      run: directory, resuming: checkpoint)
+    return try trainer.train(report)
+  }
+
+  /// The main metric of a task, or the loss turned round.
+  private func quality() throws -> ([Metric]) -> Double {
+    let names = try assembly.recipe.objectives.compactMap { choice in
+      try (Catalog.objective(choice.name) as? any DownstreamTask.Type)?.mainMetric
+    }
+    let isTask = assembly.recipe.stage == .finetune
+    return { metrics in
+      for name in names where isTask {
+        if let metric = metrics.first(where: { $0.name == name }) { return metric.value }
+      }
+      return -(metrics.first { $0.name == "loss" }?.value ?? 0)
+    }
+  }
+
+  private static func checkSame(_ found: Recipe, _ asked: Recipe, _ path: String) throws {
+    let differences = try RecipeDifference.between(found, asked)
+      .filter { !$0.path.hasSuffix("options.answers") && !$0.path.contains("options.answers.") }
+    guard differences.isEmpty else {
+      let list = differences.prefix(5).map { "  \($0.path): the run has \($0.left), not \($0.right)" }
+      throw RunError(
+        "\(path) was started with another recipe:\n" + list.joined(separator: "\n")
+          + "\nresume it without naming a recipe, or start a new run with another --output")
+    }
+  }
+}
+
+/// Weights of finished runs.
+enum Weights {
+  /// The best or last weights of a run.
+  static func source(ofRun path: String, _ choice: CheckpointFolder.Choice) throws
+    -> any WeightSource
+  {
+    SafeTensorsSource(try RunDirectory.open(path).checkpoints.open(choice).weights())
+  }
+}
+
+/// Fills the answer vocabulary of a recipe that leaves it to the data.
+enum AnswerFilling {
+  static func fill(_ recipe: inout Recipe) throws {
+    for place in recipe.objectives.indices where recipe.objectives[place].name == "vqa" {
+      let options = recipe.objectives[place].options
+      if case .array(let answers)? = options["answers"], !answers.isEmpty { continue }
+      let minimum: Int
+      if case .integer(let count)? = options["minimumCount"] { minimum = count } else { minimum = 1 }
+      let dataset = try DatasetCatalog.open(
+        recipe.data.dataset, root: recipe.data.root, split: .train)
+      let answers = try AnswerVocabulary.build(dataset, minimumCount: minimum)
+      guard case .object(var fields) = options else { continue }
+      fields["answers"] = .array(answers.map { .string($0) })
+      recipe.objectives[place].options = .object(fields)
+    }
+  }
+}

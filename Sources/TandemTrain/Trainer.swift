@@ -1,0 +1,220 @@
+public import TandemCore
+public import TandemNN
+internal import TandemTorch
+
+/// One step of training as the trainer reports it.
+public enum TrainingEvent: Sendable {
+  /// A step is done; `remaining` in seconds.
+  case step(MetricsLine, remaining: Double)
+  case evaluation(MetricsLine, isBest: Bool)
+  case checkpoint(step: Int)
+  /// Records that were left out, with what was wrong.
+  case skipped([String])
+}
+
+/// How training ended.
+public enum TrainingOutcome: String, Sendable {
+  case finished
+  /// No evaluation was better for as long as the recipe's patience.
+  case stoppedEarly
+  /// Asked to stop; a checkpoint was written.
+  case interrupted
+}
+
+/// Trains: rate → batch → encode → losses → backward → clip → update → report, step after step.
+public struct Trainer {
+  /// What a training run is made of; put together elsewhere.
+  public struct Parts {
+    public var recipe: Recipe
+    public var store: ParameterStore
+    public var encode: (PackedBatch, Mode) throws -> Encoding
+    public var objectives: [(definition: ObjectiveDefinition, runner: any ObjectiveRunner)]
+    /// The place whose sequences the objective at a place judges.
+    public var source: (Int) -> Int
+    /// The next prepared step; nil after the last one.
+    public var nextStep: () throws -> PreparedStep?
+    /// Seconds waited for data so far.
+    public var waited: () -> Double
+    /// Losses and metrics on the evaluation split.
+    public var evaluate: () throws -> [Metric]
+    /// Larger is better; from the metrics of an evaluation.
+    public var quality: ([Metric]) -> Double
+    public var isInterrupted: () -> Bool
+
+    public init(
+      recipe: Recipe, store: ParameterStore,
+      encode: @escaping (PackedBatch, Mode) throws -> Encoding,
+      objectives: [(definition: ObjectiveDefinition, runner: any ObjectiveRunner)],
+      source: @escaping (Int) -> Int, nextStep: @escaping () throws -> PreparedStep?,
+      waited: @escaping () -> Double,
+      evaluate: @escaping () throws -> [Metric], quality: @escaping ([Metric]) -> Double,
+      isInterrupted: @escaping () -> Bool
+    ) {
+      self.recipe = recipe
+      self.store = store
+      self.encode = encode
+      self.objectives = objectives
+      self.source = source
+      self.nextStep = nextStep
+      self.waited = waited
+      self.evaluate = evaluate
+      self.quality = quality
+      self.isInterrupted = isInterrupted
+    }
+  }
+
+  let parts: Parts
+  let optimizer: Optimizer
+  let run: RunDirectory
+  let log: MetricsLog
+  private var state: TrainingState
+
+  /// - Parameter checkpoint: where to take up; nil for a new run.
+  public init(_ parts: Parts, run: RunDirectory, resuming checkpoint: Checkpoint? = nil) throws {
+    self.parts = parts
+    self.run = run
+    optimizer = try Optimizer(parts.recipe.optimizer, parts.store)
+    state = checkpoint?.state ?? TrainingState(step: 0)
+    if let checkpoint {
+      try checkpoint.restore(optimizer)
+      try run.truncateMetrics(after: checkpoint.state.step)
+    }
+    log = try MetricsLog(run)
+  }
+
+  public mutating func train(
+    _ report: (TrainingEvent) throws -> Void
+  ) throws -> TrainingOutcome {
+    let recipe = parts.recipe
+    while state.step < recipe.steps {
+      let start = ContinuousClock.now
+      let waitedBefore = parts.waited()
+      guard let material = try parts.nextStep() else { break }
+      try note(material.skipped, report)
+      let rate =
+        recipe.optimizer.learningRate * recipe.schedule.factor(step: state.step, of: recipe.steps)
+      let (loss, metrics) = try learn(material)
+      let norm = try optimizer.gradientNorm()
+      guard loss.isFinite, norm.isFinite else { throw stopped(loss, norm) }
+      try optimizer.update(rate: rate, norm: norm)
+      state.step += 1
+
+      var line = MetricsLine(kind: .train, step: state.step, loss: loss, metrics: metrics)
+      line.rate = rate
+      line.gradientNorm = norm
+      line.examples = material.exampleCount
+      line.rows = material.rowCount
+      line.seconds = (ContinuousClock.now - start) / .seconds(1)
+      line.waited = parts.waited() - waitedBefore
+      state.elapsed += line.seconds
+      line.elapsed = state.elapsed
+      try log.write(line)
+      let pace = state.elapsed / Double(state.step)
+      try report(.step(line, remaining: pace * Double(recipe.steps - state.step)))
+
+      let isLast = state.step == recipe.steps
+      let isBest = try evaluateIfDue(isLast: isLast, report)
+      if parts.isInterrupted() {
+        try save(isBest: isBest ?? false, report)
+        return .interrupted
+      }
+      let patience = recipe.evaluation.patience
+      let isHopeless = patience > 0 && state.sinceBest >= patience
+      let isDue = recipe.checkpoints.every > 0 && state.step % recipe.checkpoints.every == 0
+      if isLast || isDue || isHopeless || isBest == true {
+        try save(isBest: isBest ?? false, report)
+      }
+      if isHopeless, !isLast { return .stoppedEarly }
+    }
+    return .finished
+  }
+
+  /// All forwards and backwards of a step; the gradients lie in the store afterwards.
+  private func learn(_ material: PreparedStep) throws -> (Double, [String: Double]) {
+    try parts.store.clearGradients()
+    let mode = Mode(
+      isTraining: true,
+      seed: RandomStream(seed: parts.recipe.seed).child("dropout").child(UInt64(state.step)).key,
+      recomputation: parts.recipe.compute.recomputation)
+    var loss = 0.0
+    var sums: [String: Metric] = [:]
+    for microbatch in material.microbatches {
+      let encoding = try parts.encode(microbatch.batch, mode)
+      var total: Tensor?
+      for (place, objective) in parts.objectives.enumerated() {
+        guard
+          let part = try objective.runner.loss(
+            encoding, microbatch.sequences, place: parts.source(place),
+            denominator: material.denominators[place])
+        else { continue }
+        let weighted = try part.total * objective.definition.weight
+        total = try total.map { try $0 + weighted } ?? weighted
+        for metric in part.metrics { sums.merge([metric.name: metric], uniquingKeysWith: adding) }
+      }
+      guard let total else { continue }
+      loss += try total.detached().item()
+      guard loss.isFinite else { break }
+      try total.backward()
+    }
+    return (loss, sums.mapValues(\.value))
+  }
+
+  /// Whether this evaluation was the best; nil when none was due.
+  private mutating func evaluateIfDue(
+    isLast: Bool, _ report: (TrainingEvent) throws -> Void
+  ) throws -> Bool? {
+    let every = parts.recipe.evaluation.every
+    guard isLast || (every > 0 && state.step % every == 0) else { return nil }
+    let metrics = try optimizer.withAveragedWeights { try parts.evaluate() }
+    let quality = parts.quality(metrics)
+    let isBest = state.best.map { quality > $0 } ?? true
+    if isBest {
+      state.best = quality
+      state.bestStep = state.step
+      state.sinceBest = 0
+    } else {
+      state.sinceBest += 1
+    }
+    var line = MetricsLine(
+      kind: .evaluation, step: state.step, loss: metrics.first { $0.name == "loss" }?.value ?? 0,
+      metrics: Dictionary(metrics.map { ($0.name, $0.value) }) { first, _ in first })
+    line.elapsed = state.elapsed
+    try log.write(line)
+    try report(.evaluation(line, isBest: isBest))
+    return isBest
+  }
+
+  private func save(isBest: Bool, _ report: (TrainingEvent) throws -> Void) throws {
+    try log.flush()
+    try run.checkpoints.write(
+      state: state, store: parts.store, optimizer: optimizer, isBest: isBest,
+      keep: parts.recipe.checkpoints.keep)
+    try report(.checkpoint(step: state.step))
+  }
+
+  private mutating func note(
+    _ skipped: [String], _ report: (TrainingEvent) throws -> Void
+  ) throws {
+    guard !skipped.isEmpty else { return }
+    state.skipped += skipped.count
+    try report(.skipped(skipped))
+    guard state.skipped <= parts.recipe.data.badRecords else {
+      throw DataError(
+        "\(skipped[0])\n\(state.skipped) bad record\(state.skipped == 1 ? "" : "s") so far, "
+          + "data.badRecords allows \(parts.recipe.data.badRecords)")
+    }
+  }
+
+  private func stopped(_ loss: Double, _ norm: Double) -> RunError {
+    let kept = (try? run.checkpoints.index().last).map { "the checkpoint \($0) is whole" }
+    return RunError(
+      "step \(state.step + 1): the loss is \(loss) and the gradient norm \(norm): stopped; "
+        + (kept ?? "no checkpoint was written yet")
+        + ". A lower optimizer.learningRate, a longer schedule.warmup or optimizer.clip=1 may help"
+    )
+  }
+}
+
+private func adding(_ a: Metric, _ b: Metric) -> Metric {
+  Metric(a.name, sum: a.sum + b.sum, count: a.count + b.count)
+}
