@@ -164,10 +164,13 @@ struct Settings {
   double scale;
 };
 
+/// Autograd functions take defined tensors only: an empty key stands for "part of the query".
+bool is_fused(const at::Tensor &key) { return key.numel() == 0; }
+
 struct PackedAttention : torch::autograd::Function<PackedAttention> {
   static std::array<at::Tensor, 3> parts(const at::Tensor &q, const at::Tensor &k,
                                          const at::Tensor &v) {
-    if (k.defined()) return {q, k, v};
+    if (!is_fused(k)) return {q, k, v};
     const int64_t width = q.size(1) / 3;
     return {q.narrow(1, 0, width), q.narrow(1, width, width), q.narrow(1, 2 * width, width)};
   }
@@ -241,15 +244,11 @@ struct PackedAttention : torch::autograd::Function<PackedAttention> {
     const auto saved = context->get_saved_variables();
     const at::Tensor &q = saved[0], &k = saved[1], &v = saved[2], &row_keys = saved[3],
                      &output = saved[4];
-    const bool fused = !k.defined();
+    const bool fused = is_fused(k);
     const auto [query, key, value] = parts(q, k, v);
     const Settings settings = settings_of(context, query.size(1));
     const at::Tensor grad = gradients[0].contiguous();
-    at::Tensor gq = at::zeros_like(q), gk, gv;
-    if (!fused) {
-      gk = at::zeros_like(k);
-      gv = at::zeros_like(v);
-    }
+    at::Tensor gq = at::zeros_like(q), gk = at::zeros_like(k), gv = at::zeros_like(v);
     const auto [gquery, gkey, gvalue] = parts(gq, gk, gv);
     size_t next = 5;
     for (const Run &run : runs_of(context->saved_data["spans"].toIntVector())) {
@@ -287,7 +286,8 @@ struct PackedAttention : torch::autograd::Function<PackedAttention> {
       columns(gkey).add_(dk);
       columns(gvalue).add_(dv);
     }
-    return {gq, gk, gv, at::Tensor(), at::Tensor(), at::Tensor(), at::Tensor(), at::Tensor()};
+    const at::Tensor no;
+    return {gq, fused ? no : gk, fused ? no : gv, no, no, no, no, no};
   }
 };
 
@@ -368,7 +368,8 @@ CTorchStatus ctorch_packed_attention(
     TORCH_CHECK(!k.defined() || (k.dim() == 2 && k.sizes() == v.sizes() && k.size(1) == q.size(1)),
                 "attention needs keys and values of one width with the queries");
     check_spans(list, q.size(0), k.defined() ? k.size(0) : q.size(0));
-    *result = give(PackedAttention::apply(q, k, v, borrow(row_keys), heads, list, dropout,
+    const auto none = at::empty({0}, q.options());
+    *result = give(PackedAttention::apply(q, k.defined() ? k : none, v.defined() ? v : none, borrow(row_keys), heads, list, dropout,
                                           static_cast<int64_t>(seed)));
   });
 }

@@ -22,6 +22,7 @@ struct Tandem: ParsableCommand {
     ])
 
   static func main() async {
+    ThreadWaiting.keepShort()
     do {
       var command = try parseAsRoot()
       if var asynchronous = command as? any AsyncParsableCommand {
