@@ -1,6 +1,7 @@
 import ArgumentParser
 import Foundation
 import TandemCore
+import TandemNN
 import TandemRecipes
 
 struct Report: ParsableCommand {
