@@ -62,6 +62,12 @@ let package = Package(
       name: "TandemData", dependencies: ["TandemCore", "TandemFiles", "CArchive", "CHarfBuzz"]),
     .executableTarget(
       name: "tandem", dependencies: ["TandemRecipes", "TandemData", argumentParser]),
+    .testTarget(name: "TandemFilesTests", dependencies: ["TandemFiles"]),
+    .testTarget(name: "TandemTextTests", dependencies: ["TandemText"]),
+    .testTarget(name: "TandemDataFetchTests", dependencies: ["TandemData", "TandemFiles"]),
+    .testTarget(name: "TandemEventsTests", dependencies: ["TandemEvents"]),
+    .testTarget(name: "TandemReportTests", dependencies: ["TandemReport"]),
+    .testTarget(name: "ArchitectureTests"),
   ],
   cxxLanguageStandard: .cxx20
 )

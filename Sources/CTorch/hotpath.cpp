@@ -43,7 +43,11 @@ struct OneDNNLinear : torch::autograd::Function<OneDNNLinear> {
     at::AutoDispatchBelowADInplaceOrView below;
     at::Tensor dx, dw, db;
     if (context->needs_input_grad(0)) dx = onednn_linear(g, weight.t(), at::Tensor());
-    if (context->needs_input_grad(1)) dw = onednn_linear(g.t(), x.t(), at::Tensor());
+    if (context->needs_input_grad(1)) {
+      // oneDNN is up to twice as fast where the product is wider than high.
+      dw = g.size(1) > x.size(1) ? onednn_linear(x.t(), g.t(), at::Tensor()).t()
+                                 : onednn_linear(g.t(), x.t(), at::Tensor());
+    }
     if (context->needs_input_grad(2)) db = g.sum({0});
     return {dx, dw, db};
   }

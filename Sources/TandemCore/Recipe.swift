@@ -44,6 +44,9 @@ public struct Recipe: Codable, Sendable, Equatable {
     public var lowercased = true
     /// The first answer follows the question in the text.
     public var joinsAnswers = false
+    /// Mirror every second training picture, drawn anew each time: for data where left and right
+    /// mean nothing.
+    public var mirrors = false
     /// RandAugment operations a picture, 0 for none, and their strength of 30.
     public var augmentations = 0
     public var augmentationStrength = 9.0

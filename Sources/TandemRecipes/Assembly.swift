@@ -124,7 +124,7 @@ public final class Assembly {
     let data = recipe.data
     return ExampleBuilder(
       dataset: dataset, tokenizer: tokenizer, resize: resize, textPieces: input.textLength - 2,
-      joinsAnswers: data.joinsAnswers,
+      joinsAnswers: data.joinsAnswers, mirrors: training && data.mirrors,
       augmentation: training && data.augmentations > 0
         ? try RandAugment(count: data.augmentations, magnitude: data.augmentationStrength) : nil,
       scaledDecode: data.scaledDecode, cacheBytes: data.cacheMegabytes << 20)

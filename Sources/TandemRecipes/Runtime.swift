@@ -55,6 +55,18 @@ public struct KernelShape: Sendable, Hashable {
     self.input = input
     self.output = output
   }
+
+  /// The feed-forward products of a recipe's model, which make most of its work.
+  static func shapes(of recipe: Recipe) -> [KernelShape] {
+    guard case .integer(let width)? = recipe.model.config["width"],
+      case .integer(let inner)? = recipe.model.config["feedForward"]
+    else { return [KernelShape(rows: 1024, input: 256, output: 1024)] }
+    let rows = min(recipe.batch.rows, 2048)
+    return [
+      KernelShape(rows: rows, input: width, output: inner),
+      KernelShape(rows: rows, input: inner, output: width),
+    ]
+  }
 }
 
 /// Times forward and backward of a linear layer on each kernel: which of them serves is measured,
@@ -63,14 +75,13 @@ enum KernelChoice {
   static func measure(
     _ shapes: [KernelShape], _ precision: Precision
   ) throws -> (plain: Double, oneDNN: Double) {
-    let shapes = shapes.isEmpty ? [KernelShape(rows: 1024, input: 256, output: 1024)] : shapes
     var plain = 0.0
     var oneDNN = 0.0
     for shape in shapes {
       let layer = try Layer(shape, precision)
       // Runs in turn, so that a change of the machine's speed meets both; the least counts.
       var times: [LinearKernel: [Double]] = [:]
-      for _ in 0..<5 {
+      for _ in 0..<9 {
         for kernel in LinearKernel.allCases { times[kernel, default: []].append(try layer.time(kernel)) }
       }
       plain += times[.plain]?.min() ?? .infinity

@@ -29,7 +29,7 @@ public final class TrainingRun {
     isInterrupted: @escaping @Sendable () -> Bool = { false }
   ) throws -> TrainingRun {
     var recipe = resolved.recipe
-    let runtime = try Runtime.configure(recipe.compute, shapes: [])
+    let runtime = try Runtime.configure(recipe.compute, shapes: KernelShape.shapes(of: recipe))
     try AnswerFilling.fill(&recipe)
     let source = try initial.map { try Weights.source(ofRun: $0, .best) }
     let assembly = try Assembly(recipe, source: source, kernel: runtime.kernel)

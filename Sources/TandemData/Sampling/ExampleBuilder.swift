@@ -12,6 +12,7 @@ public struct ExampleBuilder: Sendable {
   public let textPieces: Int
   /// The answer follows the question, so that masked words are learned from both.
   public let joinsAnswers: Bool
+  public let mirrors: Bool
   public let augmentation: RandAugment?
   /// Decode JPEGs at a fraction of their size where the model's is at most half.
   public let scaledDecode: Bool
@@ -19,7 +20,7 @@ public struct ExampleBuilder: Sendable {
 
   public init(
     dataset: any Dataset, tokenizer: WordPiece, resize: ResizeRule, textPieces: Int,
-    joinsAnswers: Bool = false, augmentation: RandAugment? = nil, scaledDecode: Bool = false,
+    joinsAnswers: Bool = false, mirrors: Bool = false, augmentation: RandAugment? = nil, scaledDecode: Bool = false,
     cacheBytes: Int = 0
   ) {
     self.dataset = dataset
@@ -27,6 +28,7 @@ public struct ExampleBuilder: Sendable {
     self.resize = resize
     self.textPieces = textPieces
     self.joinsAnswers = joinsAnswers
+    self.mirrors = mirrors
     self.augmentation = augmentation
     self.scaledDecode = scaledDecode
     cache = PictureCache(capacity: cacheBytes)
@@ -70,14 +72,17 @@ public struct ExampleBuilder: Sendable {
   /// A picture file at the model's size, augmented where the recipe asks for it.
   public func picture(_ path: String, using stream: inout RandomStream) throws -> Picture {
     let key = stableHash(path)
+    let isMirrored = mirrors && stream.next() & 1 == 1
     guard let augmentation else {
-      return Picture(key: key, image: try cache.image(key) { try sized(decoded(path)) })
+      let image = try cache.image(key) { try sized(decoded(path)) }
+      return isMirrored
+        ? Picture(key: mixed(key), image: image.mirrored()) : Picture(key: key, image: image)
     }
     let image = try cache.image(key) { try decoded(path) }
     let draw = stream.next()
     var own = RandomStream(seed: draw)
-    return Picture(
-      key: mixed(key ^ draw), image: try sized(augmentation.apply(to: image, using: &own)))
+    let augmented = try augmentation.apply(to: isMirrored ? image.mirrored() : image, using: &own)
+    return Picture(key: mixed(key ^ draw), image: try sized(augmented))
   }
 
   private func decoded(_ path: String) throws -> Image {

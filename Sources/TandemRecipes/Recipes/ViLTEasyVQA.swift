@@ -56,6 +56,8 @@ enum ViLTEasyVQA {
     var recipe = Recipe()
     recipe.model.preset = "small"
     recipe.data.dataset = "easy-vqa"
+    // Its questions ask for shapes and colours, never for left or right.
+    recipe.data.mirrors = true
     recipe.model.initialization = .fanIn
     recipe.optimizer.learningRate = 2e-3
     recipe.optimizer.clip = 1
