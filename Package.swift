@@ -59,6 +59,9 @@ let package = Package(
       name: "TandemData", dependencies: ["TandemCore", "TandemFiles", "CArchive", "CHarfBuzz"]),
     .executableTarget(
       name: "tandem", dependencies: ["TandemRecipes", "TandemData", argumentParser]),
+    .testTarget(
+      name: "EndToEndTests",
+      dependencies: ["TandemCore", "TandemFiles", "TandemImage", "TandemTorch", "tandem"]),
   ],
   cxxLanguageStandard: .cxx20
 )
