@@ -53,8 +53,11 @@ let package = Package(
       name: "TandemRecipes",
       dependencies: [
         "TandemTrain", "TandemModels", "TandemObjectives", "TandemTasks", "TandemData",
+        "TandemReport",
       ]),
-    .target(name: "TandemTrain", dependencies: ["TandemCore", "TandemFiles"]),
+    .target(name: "TandemReport"),
+    .target(name: "TandemEvents", dependencies: [protobuf], exclude: ["event.proto"]),
+    .target(name: "TandemTrain", dependencies: ["TandemCore", "TandemFiles", "TandemEvents"]),
     .target(
       name: "TandemData", dependencies: ["TandemCore", "TandemFiles", "CArchive", "CHarfBuzz"]),
     .executableTarget(

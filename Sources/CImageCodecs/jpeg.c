@@ -129,7 +129,7 @@ static void decode_rows(struct jpeg_decompress_struct *decoder, uint8_t *rgb, ui
       JDIMENSION left = decoder->output_height - decoder->output_scanline;
       JDIMENSION count = left < 8 ? left : 8;
       for (JDIMENSION i = 0; i < count; i++) rows[i] = target + (size_t)i * width * 3;
-      jpeg_read_scanlines(decoder, rows, count);
+      if (jpeg_read_scanlines(decoder, rows, count) == 0) return;
     } else {
       JSAMPROW row = line;
       if (jpeg_read_scanlines(decoder, &row, 1) != 1) return;

@@ -50,10 +50,10 @@ INLINE void pack_strip(const uint8_t *const rows[ROWS], int32_t width, uint8_t *
   }
 }
 
-// `count` rows (at most four) of the strip, resized along the row into `scratch`. Each pixel is
-// stored with a fourth byte that the next one overwrites.
+// `count` rows (at most four) of the strip, resized along the row. Each pixel is stored with a
+// fourth byte that the next one overwrites.
 INLINE void resize_strip(
-    const uint8_t *strip, CImageAxis axis, int count, uint8_t *scratch, size_t stride) {
+    const uint8_t *strip, CImageAxis axis, int count, uint8_t *const targets[ROWS]) {
   for (int32_t x = 0; x < axis.length; x++) {
     const int32_t *weights = axis.weights + (size_t)x * (size_t)axis.taps;
     const uint8_t *source = strip + (size_t)axis.starts[x] * LANES;
@@ -64,59 +64,81 @@ INLINE void resize_strip(
     uint8_t stored[LANES];
     store_rounded(&sums, stored, LANES);
     for (int r = 0; r < count; r++) {
-      memcpy(scratch + (size_t)r * stride + (size_t)x * 3, stored + 4 * r, 4);
+      memcpy(targets[r] + (size_t)x * 3, stored + 4 * r, 4);
+    }
+  }
+}
+
+// Brings the next rows of the input (at most four, from `row`) to the new width and puts them in
+// their places in the ring.
+INLINE void fill_ring(
+    const uint8_t *input, int32_t input_width, CImageAxis axis, int32_t row, int count,
+    int32_t slot, int32_t ring_rows, uint8_t *ring, size_t stride, uint8_t *strip) {
+  const uint8_t *rows[ROWS];
+  uint8_t *targets[ROWS];
+  for (int r = 0; r < ROWS; r++) {
+    int used = r < count ? r : count - 1;
+    rows[r] = input + (size_t)(row + used) * (size_t)input_width * 3;
+    targets[r] = ring + (size_t)((slot + used) % ring_rows) * stride;
+  }
+  pack_strip(rows, input_width, strip);
+  // The usual count is a constant, so that its loop is unrolled.
+  if (count == ROWS) {
+    resize_strip(strip, axis, ROWS, targets);
+  } else {
+    resize_strip(strip, axis, count, targets);
+  }
+}
+
+// One row of the result from `count` rows of the ring, the first of them in place `slot`.
+INLINE void join_rows(
+    const uint8_t *ring, size_t stride, int32_t ring_rows, int32_t slot, const int32_t *weights,
+    int32_t count, size_t row_bytes, uint8_t *row) {
+  int32_t before_wrap = ring_rows - slot < count ? ring_rows - slot : count;
+  const uint8_t *source = ring + (size_t)slot * stride;
+  for (size_t x = 0; x < row_bytes; x += LANES) {
+    Sums sums = (Sums)half;
+    int32_t k = 0;
+    for (; k < before_wrap; k++) {
+      add_weighted(&sums, source + (size_t)k * stride + x, weights[k]);
+    }
+    for (; k < count; k++) {
+      add_weighted(&sums, ring + (size_t)(k - before_wrap) * stride + x, weights[k]);
+    }
+    size_t left = row_bytes - x;
+    if (left >= LANES) {
+      store_rounded(&sums, row + x, LANES);
+    } else {
+      store_rounded(&sums, row + x, left);
     }
   }
 }
 
 INLINE void resize_body(
-    const uint8_t *input, int32_t input_width, int32_t input_height, CImageAxis horizontal,
-    CImageAxis vertical, int32_t first_row, int32_t scratch_rows, uint8_t *scratch,
-    size_t stride, uint8_t *strip, uint8_t *output) {
-  for (int32_t y = 0; y < scratch_rows; y += ROWS) {
-    int count = scratch_rows - y < ROWS ? scratch_rows - y : ROWS;
-    const uint8_t *rows[ROWS];
-    for (int r = 0; r < ROWS; r++) {
-      int32_t row = first_row + y + (r < count ? r : count - 1);
-      if (row >= input_height) row = input_height - 1;
-      rows[r] = input + (size_t)row * (size_t)input_width * 3;
-    }
-    pack_strip(rows, input_width, strip);
-    uint8_t *target = scratch + (size_t)y * stride;
-    // The usual count is a constant, so that its loop is unrolled.
-    if (count == ROWS) {
-      resize_strip(strip, horizontal, ROWS, target, stride);
-    } else {
-      resize_strip(strip, horizontal, count, target, stride);
-    }
-  }
+    const uint8_t *input, int32_t input_width, CImageAxis horizontal, CImageAxis vertical,
+    int32_t ring_rows, uint8_t *ring, size_t stride, uint8_t *strip, uint8_t *output) {
   size_t row_bytes = (size_t)horizontal.length * 3;
+  int32_t first = vertical.starts[0];
+  int32_t end = vertical.starts[vertical.length - 1] + vertical.counts[vertical.length - 1];
+  int32_t ready = first;  // rows below this one have been through the ring
   for (int32_t y = 0; y < vertical.length; y++) {
-    const int32_t *weights = vertical.weights + (size_t)y * (size_t)vertical.taps;
-    const uint8_t *source = scratch + (size_t)(vertical.starts[y] - first_row) * stride;
-    uint8_t *row = output + (size_t)y * row_bytes;
-    for (size_t x = 0; x < row_bytes; x += LANES) {
-      Sums sums = (Sums)half;
-      for (int32_t k = 0; k < vertical.counts[y]; k++) {
-        add_weighted(&sums, source + (size_t)k * stride + x, weights[k]);
-      }
-      size_t left = row_bytes - x;
-      if (left >= LANES) {
-        store_rounded(&sums, row + x, LANES);
-      } else {
-        store_rounded(&sums, row + x, left);
-      }
+    while (ready < vertical.starts[y] + vertical.counts[y]) {
+      int count = end - ready < ROWS ? end - ready : ROWS;
+      fill_ring(input, input_width, horizontal, ready, count, (ready - first) % ring_rows,
+                ring_rows, ring, stride, strip);
+      ready += count;
     }
+    join_rows(ring, stride, ring_rows, (vertical.starts[y] - first) % ring_rows,
+              vertical.weights + (size_t)y * (size_t)vertical.taps, vertical.counts[y], row_bytes,
+              output + (size_t)y * row_bytes);
   }
 }
 
 #define RESIZE_ARGUMENTS                                                                        \
-  const uint8_t *input, int32_t input_width, int32_t input_height, CImageAxis horizontal,      \
-      CImageAxis vertical, int32_t first_row, int32_t scratch_rows, uint8_t *scratch,          \
-      size_t stride, uint8_t *strip, uint8_t *output
+  const uint8_t *input, int32_t input_width, CImageAxis horizontal, CImageAxis vertical,       \
+      int32_t ring_rows, uint8_t *ring, size_t stride, uint8_t *strip, uint8_t *output
 #define RESIZE_VALUES                                                                           \
-  input, input_width, input_height, horizontal, vertical, first_row, scratch_rows, scratch,    \
-      stride, strip, output
+  input, input_width, horizontal, vertical, ring_rows, ring, stride, strip, output
 
 #if defined(__x86_64__)
 __attribute__((target("avx512f,avx512bw,avx512vl,avx2"))) static void resize_avx512(

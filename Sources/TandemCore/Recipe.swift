@@ -29,6 +29,8 @@ public struct Recipe: Codable, Sendable, Equatable {
     public var preset = "small"
     /// The preset's settings, with those that the recipe changes.
     public var config = JSONValue.object([:])
+    /// How the weights of products start.
+    public var initialization = ProductInitialization.published
     public init() {}
   }
 

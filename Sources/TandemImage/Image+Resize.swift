@@ -62,17 +62,18 @@ private struct ResizeAxis {
     }
   }
 
-  func withUnsafe<Result>(_ body: (CImageAxis) -> Result) -> Result {
+  func withUnsafe(_ body: (CImageAxis) -> Void) {
     starts.withUnsafeBufferPointer { starts in
       counts.withUnsafeBufferPointer { counts in
         weights.withUnsafeBufferPointer { weights in
-          var axis = CImageAxis()
-          axis.starts = starts.baseAddress
-          axis.counts = counts.baseAddress
-          axis.weights = weights.baseAddress
-          axis.taps = Int32(taps)
-          axis.length = Int32(starts.count)
-          return body(axis)
+          // A target has at least one pixel, so none of the three is empty.
+          guard let starts = starts.baseAddress, let counts = counts.baseAddress,
+            let weights = weights.baseAddress
+          else { return }
+          body(
+            CImageAxis(
+              starts: starts, counts: counts, weights: weights, taps: Int32(taps),
+              length: Int32(self.starts.count)))
         }
       }
     }
@@ -91,25 +92,22 @@ extension Image {
     if width == self.width && height == self.height { return self }
     let horizontal = ResizeAxis(from: self.width, to: width, filter)
     let vertical = ResizeAxis(from: self.height, to: height, filter)
-    // Rows that no target row looks at need not be resized.
-    let firstRow = vertical.starts[0]
-    let lastRow = vertical.starts[height - 1] + vertical.counts[height - 1]
-    let scratchRows = lastRow - firstRow
+    // Four rows are resized at a time, so up to three more than one target row needs are kept.
+    let ringRows = Int(vertical.counts.max() ?? 0) + 4
     // Vectors of 16 bytes read past the end of a row.
     let stride = width * 3 + 16
     let result = Image.bytes(width * height * 3) { target in
-      withUnsafeTemporaryAllocation(of: UInt8.self, capacity: Int(scratchRows) * stride) {
-        scratch in
+      withUnsafeTemporaryAllocation(of: UInt8.self, capacity: ringRows * stride) { ring in
         withUnsafeTemporaryAllocation(of: UInt8.self, capacity: 16 * self.width) { strip in
           pixels.withUnsafeBufferPointer { source in
             guard let input = source.baseAddress, let output = target.baseAddress,
-              let rows = scratch.baseAddress, let packed = strip.baseAddress
+              let rows = ring.baseAddress, let packed = strip.baseAddress
             else { return }
             horizontal.withUnsafe { horizontal in
               vertical.withUnsafe { vertical in
                 cimage_resize(
-                  input, Int32(self.width), Int32(self.height), horizontal, vertical, firstRow,
-                  scratchRows, rows, stride, packed, output)
+                  input, Int32(self.width), horizontal, vertical, Int32(ringRows), rows, stride,
+                  packed, output)
               }
             }
           }

@@ -48,13 +48,13 @@ public struct ViLT: VisionLanguageModel {
     tiny.grid = 4
     tiny.shorterSide = 64
     var small = Config()
-    small.width = 128
-    small.layers = 4
+    small.width = 96
+    small.layers = 3
     small.heads = 4
-    small.feedForward = 512
+    small.feedForward = 384
     small.textLength = 24
-    small.patchSize = 16
-    small.grid = 4
+    small.patchSize = 8
+    small.grid = 8
     small.shorterSide = 64
     small.dropout = 0
     var medium = small
@@ -62,6 +62,7 @@ public struct ViLT: VisionLanguageModel {
     medium.layers = 6
     medium.heads = 8
     medium.feedForward = 1024
+    medium.patchSize = 16
     medium.grid = 8
     medium.shorterSide = 128
     return ["b32": Config(), "tiny": tiny, "small": small, "medium": medium]
@@ -87,7 +88,7 @@ public struct ViLT: VisionLanguageModel {
     self.config = config
     textEmbedding = try TextEmbedding(config, at: path / "text_embeddings")
     patchWeight = try (image / "patch_embed" / "proj")(
-      "weight", [width, 3, config.patchSize, config.patchSize])
+      "weight", [width, 3, config.patchSize, config.patchSize], .product)
     patchBias = try (image / "patch_embed" / "proj")("bias", [width], .zeros, decay: false)
     classToken = try image("cls_token", [1, 1, width], .normal(), decay: true)
     positions = try image("pos_embed", [1, 1 + config.grid * config.grid, width], .normal())

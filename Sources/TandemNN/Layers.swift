@@ -10,10 +10,9 @@ public struct Linear {
 
   /// Claims `weight` [out, in] and, unless told otherwise, `bias` [out] (not decayed).
   public init(
-    _ input: Int, _ output: Int, bias: Bool = true, initializer: Initializer = .normal(),
-    at path: ParameterPath
+    _ input: Int, _ output: Int, bias: Bool = true, at path: ParameterPath
   ) throws {
-    weight = try path("weight", [output, input], initializer)
+    weight = try path("weight", [output, input], .product)
     self.bias = bias ? try path("bias", [output], .zeros, decay: false) : nil
     kernel = path.store.linearKernel
   }

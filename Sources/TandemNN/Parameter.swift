@@ -7,6 +7,16 @@ public enum Initializer: Sendable {
   /// Normal with mean 0, the BERT family's 0.02 unless said otherwise.
   case normal(deviation: Double = 0.02)
   case constant(Double)
+  /// The weight of a product over all dimensions but the first; its spread is the store's choice.
+  case product
+}
+
+/// How the weights of products start.
+public enum ProductInitialization: String, Codable, Sendable {
+  /// Normal with deviation 0.02 whatever the width, as BERT and ViT have it.
+  case published
+  /// Normal with deviation 1/√inputs: keeps the scale of activations in narrow models too.
+  case fanIn
 }
 
 /// What the optimiser treats alike.

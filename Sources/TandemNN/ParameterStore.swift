@@ -24,6 +24,7 @@ public final class ParameterStore {
   public let precision: Precision
   public let linearKernel: LinearKernel
   public let device: Device
+  public let productInitialization: ProductInitialization
   /// In the order they were claimed.
   public private(set) var parameters: [Parameter] = []
   public private(set) var buffers: [String: Tensor] = [:]
@@ -40,8 +41,10 @@ public final class ParameterStore {
 
   public init(
     seed: UInt64, precision: Precision = .float32, linearKernel: LinearKernel = .plain,
-    device: Device = .cpu, source: (any WeightSource)? = nil
+    device: Device = .cpu, productInitialization: ProductInitialization = .published,
+    source: (any WeightSource)? = nil
   ) {
+    self.productInitialization = productInitialization
     random = RandomStream(seed: seed).child("parameters")
     self.precision = precision
     self.linearKernel = linearKernel
@@ -109,6 +112,11 @@ public final class ParameterStore {
     case .zeros: return try Tensor.zeros(shape)
     case .ones: return try Tensor.ones(shape)
     case .constant(let value): return try Tensor.full(shape, value)
+    case .product:
+      let inputs = max(1, shape.dropFirst().reduce(1, *))
+      let deviation =
+        productInitialization == .published ? 0.02 : 1 / Double(inputs).squareRoot()
+      return try drawn(name, shape, .normal(deviation: deviation))
     case .normal(let deviation):
       var stream = random.child(name)
       let count = shape.reduce(1, *)

@@ -26,6 +26,11 @@ public struct MaskedLanguageModeling: Objective {
   public struct Target: Sendable, Equatable {
     public var pieces: [Int]
     public var labels: [Int32]
+
+    public init(pieces: [Int], labels: [Int32]) {
+      self.pieces = pieces
+      self.labels = labels
+    }
   }
 
   public static let defaults = Options()

@@ -42,7 +42,7 @@ public final class Assembly {
     specials = Self.specials(vocabulary)
     store = ParameterStore(
       seed: recipe.seed, precision: recipe.compute.precision, linearKernel: kernel,
-      device: device, source: source)
+      device: device, productInitialization: recipe.model.initialization, source: source)
     let built = try Self.build(
       ModelCatalog.find(recipe.model.name), recipe.model.config, store, specials)
     model = built.model
@@ -126,7 +126,7 @@ public final class Assembly {
       dataset: dataset, tokenizer: tokenizer, resize: resize, textPieces: input.textLength - 2,
       joinsAnswers: data.joinsAnswers,
       augmentation: training && data.augmentations > 0
-        ? RandAugment(count: data.augmentations, magnitude: data.augmentationStrength) : nil,
+        ? try RandAugment(count: data.augmentations, magnitude: data.augmentationStrength) : nil,
       scaledDecode: data.scaledDecode, cacheBytes: data.cacheMegabytes << 20)
   }
 

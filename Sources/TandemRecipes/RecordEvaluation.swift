@@ -4,6 +4,7 @@ internal import Foundation
 public import TandemCore
 internal import TandemData
 internal import TandemFiles
+internal import TandemReport
 internal import TandemTasks
 internal import TandemText
 internal import TandemTorch
@@ -84,7 +85,7 @@ extension Predictor {
       progress(scores.count, count)
     }
     try AtomicFile.write(utf8: lines, to: directory.predictionsFile(split))
-    let interval = Interval.mean(of: scores)
+    let interval = try Interval.mean(of: scores)
     return EvaluationReport(
       split: split, checkpoint: "", records: scores.count, skipped: skipped, seconds: 0,
       results: [
@@ -105,7 +106,7 @@ extension Predictor {
     let count = limit > 0 ? min(limit, dataset.count) : dataset.count
     let builder = try assembly.builder(dataset, training: false)
     var stream = RandomStream(seed: 0)
-    var pictures: [Picture] = []
+    var pictures: [TandemCore.Picture] = []
     var placeOfPicture: [String: Int] = [:]
     var texts: [[Int32]] = []
     var pictureOfText: [Int] = []
@@ -144,11 +145,12 @@ extension Predictor {
       ("text", recall.textRetrieval, pictures.count), ("image", recall.imageRetrieval, texts.count),
     ] {
       for (cutoff, value) in zip(recall.cutoffs, values) {
-        let interval = Interval.wilson(successes: value * Double(number), count: Double(number))
+        let interval = try ConfidenceInterval.wilson(
+          successes: value * Double(number), count: Double(number))
         results.append(
           EvaluationResult(
-            name: "\(name) R@\(cutoff)", value: value, low: interval.low, high: interval.high,
-            count: number))
+            name: "\(name) R@\(cutoff)", value: value, low: interval.lowerBound,
+            high: interval.upperBound, count: number))
       }
     }
     return EvaluationReport(
@@ -166,43 +168,34 @@ extension Predictor {
     return EvaluationReport(
       split: split, checkpoint: "", records: limit > 0 ? min(limit, loader.order.count) : loader.order.count,
       skipped: 0, seconds: 0,
-      results: metrics.map { metric in
+      results: try metrics.map { metric in
         let isShare = metric.name.hasSuffix(".accuracy")
         let interval =
-          isShare
-          ? Interval.wilson(successes: metric.sum, count: metric.count)
-          : (low: metric.value, high: metric.value)
+          try isShare
+          ? ConfidenceInterval.wilson(successes: metric.sum, count: metric.count)
+          : metric.value...metric.value
         return EvaluationResult(
-          name: metric.name, value: metric.value, low: interval.low, high: interval.high,
-          count: Int(metric.count))
+          name: metric.name, value: metric.value, low: interval.lowerBound,
+          high: interval.upperBound, count: Int(metric.count))
       })
   }
 }
 
 /// Intervals of 95 %.
-public enum Interval {
+enum Interval {
   /// The mean of scores in 0...1: Wilson's interval where all are 0 or 1, else the normal one.
-  static func mean(of scores: [Double]) -> (value: Double, low: Double, high: Double) {
+  static func mean(
+    of scores: [Double]
+  ) throws -> (value: Double, low: Double, high: Double) {
     guard !scores.isEmpty else { return (0, 0, 1) }
     let count = Double(scores.count)
     let mean = scores.reduce(0, +) / count
     if scores.allSatisfy({ $0 == 0 || $0 == 1 }) {
-      let interval = wilson(successes: mean * count, count: count)
-      return (mean, interval.low, interval.high)
+      let interval = try ConfidenceInterval.wilson(successes: mean * count, count: count)
+      return (mean, interval.lowerBound, interval.upperBound)
     }
     let variance = scores.reduce(0) { $0 + ($1 - mean) * ($1 - mean) } / max(1, count - 1)
     let half = 1.959963984540054 * (variance / count).squareRoot()
     return (mean, max(0, mean - half), min(1, mean + half))
-  }
-
-  /// Wilson's score interval of a share (Wilson 1927).
-  public static func wilson(successes: Double, count: Double) -> (low: Double, high: Double) {
-    guard count > 0 else { return (0, 1) }
-    let z = 1.959963984540054
-    let share = successes / count
-    let center = share + z * z / (2 * count)
-    let spread = z * (share * (1 - share) / count + z * z / (4 * count * count)).squareRoot()
-    let scale = 1 + z * z / count
-    return (max(0, (center - spread) / scale), min(1, (center + spread) / scale))
   }
 }

@@ -79,7 +79,7 @@ public struct Trainer {
       try checkpoint.restore(optimizer)
       try run.truncateMetrics(after: checkpoint.state.step)
     }
-    log = try MetricsLog(run)
+    log = try MetricsLog(run, after: state.step)
   }
 
   public mutating func train(

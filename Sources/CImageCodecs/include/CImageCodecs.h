@@ -56,22 +56,21 @@ void cimage_free(void *_Nullable memory);
 // CIMAGE_WEIGHT_BITS bits after the point and sum to about one.
 enum { CIMAGE_WEIGHT_BITS = 22 };
 typedef struct {
-  const int32_t *_Nullable starts;
-  const int32_t *_Nullable counts;
-  const int32_t *_Nullable weights;
+  const int32_t *starts;
+  const int32_t *counts;
+  const int32_t *weights;
   int32_t taps;
   int32_t length;
 } CImageAxis;
 
-// Resizes `input` (input_width x input_height) to `horizontal.length` x `vertical.length`: first
-// along rows, rounded to bytes, then along columns. `scratch` holds the rows in between: rows
-// `first_row ..< first_row + scratch_rows` of the input, `stride` bytes each, which must be at
-// least 3 * horizontal.length + 16 (vectors reach past the end of a row); `strip` has
-// 16 * input_width bytes.
+// Resizes `input` to `horizontal.length` x `vertical.length`: first along rows, rounded to bytes,
+// then along columns. `ring` keeps the rows in between that are still needed: `ring_rows` rows, at
+// least three more than the greatest count of `vertical`, of `stride` bytes, at least
+// 3 * horizontal.length + 16 (vectors reach past the end of a row). `strip` has 16 * input_width
+// bytes.
 void cimage_resize(
-    const uint8_t *input, int32_t input_width, int32_t input_height, CImageAxis horizontal,
-    CImageAxis vertical, int32_t first_row, int32_t scratch_rows, uint8_t *scratch,
-    size_t stride, uint8_t *strip, uint8_t *output);
+    const uint8_t *input, int32_t input_width, CImageAxis horizontal, CImageAxis vertical,
+    int32_t ring_rows, uint8_t *ring, size_t stride, uint8_t *strip, uint8_t *output);
 
 // Writes square patches of side `side` as rows of 3 * side * side floats (channel, y, x), grid
 // cells in row order. `table` holds 3 x 256 floats: the value of each byte in each channel.

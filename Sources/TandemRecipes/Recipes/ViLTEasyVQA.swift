@@ -4,6 +4,7 @@
 //   tandem finetune vilt/easy-vqa-demo --from runs/demo-pretrain --output runs/demo
 
 internal import TandemCore
+internal import TandemNN
 
 enum ViLTEasyVQA {
   static let all = [demoPretrain, demo, pretrain, full]
@@ -15,7 +16,7 @@ enum ViLTEasyVQA {
     recipe.stage = .pretrain
     recipe.data.joinsAnswers = true
     recipe.objectives = pretrainingObjectives
-    recipe.steps = 1000
+    recipe.steps = 600
     return recipe
   }
 
@@ -25,7 +26,7 @@ enum ViLTEasyVQA {
     recipe.summary = "the demo's fine-tuning for questions: 5 minutes, at least 93 %"
     recipe.stage = .finetune
     recipe.objectives = [Recipe.ObjectiveChoice("vqa")]
-    recipe.steps = 1000
+    recipe.steps = 2400
     return recipe
   }
 
@@ -33,7 +34,6 @@ enum ViLTEasyVQA {
     var recipe = demoPretrain
     recipe.name = "vilt/easy-vqa-pretrain"
     recipe.summary = "longer pre-training with patches of 8 pixels"
-    recipe.model.config = .object(["patchSize": .integer(8), "grid": .integer(8)])
     return recipe
   }
 
@@ -41,7 +41,6 @@ enum ViLTEasyVQA {
     var recipe = demo
     recipe.name = "vilt/easy-vqa"
     recipe.summary = "longer fine-tuning with patches of 8 pixels: aims at 99 %"
-    recipe.model.config = pretrain.model.config
     return recipe
   }
 
@@ -57,9 +56,10 @@ enum ViLTEasyVQA {
     var recipe = Recipe()
     recipe.model.preset = "small"
     recipe.data.dataset = "easy-vqa"
-    recipe.optimizer.learningRate = 1e-3
+    recipe.model.initialization = .fanIn
+    recipe.optimizer.learningRate = 2e-3
     recipe.optimizer.clip = 1
-    recipe.batch.examples = 128
+    recipe.batch.examples = 64
     recipe.evaluation.every = 250
     recipe.evaluation.records = 1000
     return recipe

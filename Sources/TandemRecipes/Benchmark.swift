@@ -1,0 +1,170 @@
+// Times a model on this machine, beside the machine's own matrix-product rate.
+
+internal import Foundation
+public import TandemCore
+internal import TandemImage
+internal import TandemModels
+public import TandemNN
+internal import TandemObjectives
+internal import TandemText
+internal import TandemTorch
+internal import TandemTrain
+
+/// One row of the benchmark.
+public struct BenchmarkRow: Codable, Sendable {
+  public var name: String
+  public var batch: Int
+  public var precision: Precision
+  /// Median milliseconds of `repeats` runs, and the least.
+  public var median: Double
+  public var least: Double
+  public var repeats: Int
+  /// Billions of floating-point operations a second, of matrix products alone.
+  public var rate: Double
+  /// The share of the rate that one large product reaches in the same run.
+  public var share: Double
+}
+
+public enum Benchmark {
+  /// Forward and training step (masked words) of a ViLT preset at batch 1 and 8.
+  ///
+  /// Inputs: pictures of 384×384 (or the preset's size) and 14 text tokens, as a caption has.
+  /// - Parameter report: called as each row is done.
+  public static func run(
+    preset: String, repeats: Int, kernel: LinearKernelChoice, threads: Int,
+    report: (BenchmarkRow) throws -> Void
+  ) throws {
+    guard let config = ViLT.presets[preset] else {
+      throw SettingsError(
+        "vilt has no preset '\(preset)' (known: \(ViLT.presets.keys.sorted().joined(separator: ", ")))")
+    }
+    for precision in [Precision.float32, .bfloat16] {
+      var compute = Recipe.Compute()
+      compute.precision = precision
+      compute.linearKernel = kernel
+      compute.threads = threads
+      let runtime = try Runtime.configure(
+        compute,
+        shapes: [KernelShape(rows: 1280, input: config.width, output: config.feedForward)])
+      let ceiling = try peak(precision, runtime.kernel, config)
+      try report(
+        BenchmarkRow(
+          name: "matrix product (\(runtime.kernel))", batch: 0, precision: precision,
+          median: 0, least: 0, repeats: 0, rate: ceiling, share: 1))
+      let bench = try ModelBench(config, precision, runtime.kernel)
+      for batch in [1, 8] {
+        for training in [false, true] {
+          var row = try bench.time(batch: batch, training: training, repeats: repeats)
+          row.share = row.rate / ceiling
+          try report(row)
+        }
+      }
+    }
+  }
+
+  /// The best rate of three products of this model's shape, in GFLOP/s.
+  private static func peak(
+    _ precision: Precision, _ kernel: LinearKernel, _ config: ViLT.Config
+  ) throws -> Double {
+    let dtype: DType = precision == .bfloat16 ? .bfloat16 : .float32
+    let rows = 1280
+    let x = try Tensor.full([rows, config.width], 0.5, dtype)
+    let weight = try Tensor.full([config.feedForward, config.width], 0.01, dtype)
+    var best = 0.0
+    try withoutGradients {
+      for _ in 0..<8 {
+        let start = ContinuousClock.now
+        _ = try x.linear(weight, nil, kernel: kernel)
+        let seconds = (ContinuousClock.now - start) / .seconds(1)
+        best = max(best, 2e-9 * Double(rows * config.width * config.feedForward) / seconds)
+      }
+    }
+    return best
+  }
+}
+
+/// A model with random weights and inputs of a fixed size.
+private final class ModelBench {
+  let config: ViLT.Config
+  let store: ParameterStore
+  let model: ViLT
+  let head: MaskedLanguageModeling
+  let precision: Precision
+  let optimizer: Optimizer
+  static let words = 12
+
+  init(_ config: ViLT.Config, _ precision: Precision, _ kernel: LinearKernel) throws {
+    self.config = config
+    self.precision = precision
+    store = ParameterStore(seed: 1, precision: precision, linearKernel: kernel)
+    model = try ViLT(config, at: store.root)
+    head = try MaskedLanguageModeling(.init(), model.facts, at: store.root)
+    try store.seal { ParameterGroup(decays: $0.decays) }
+    optimizer = try Optimizer(Recipe.Optimizer(), store)
+  }
+
+  func time(batch: Int, training: Bool, repeats: Int) throws -> BenchmarkRow {
+    let packed = try input(batch)
+    let targets = (0..<batch).map {
+      Placed(sequence: $0, target: MaskedLanguageModeling.Target(pieces: [1, 5], labels: [7, 9]))
+    }
+    func run() throws {
+      guard training else {
+        _ = try withoutGradients { try model.encode(packed, .inference).pooled_SD.floats() }
+        return
+      }
+      try store.clearGradients()
+      let encoding = try model.encode(packed, Mode(isTraining: true, seed: 1))
+      let loss = try head.loss(encoding, targets, denominator: Double(2 * batch)).total
+      try loss.backward()
+      let norm = try optimizer.gradientNorm()
+      try optimizer.update(rate: 1e-5, norm: norm)
+    }
+    for _ in 0..<2 { try run() }
+    let times = try (0..<repeats).map { _ in
+      let start = ContinuousClock.now
+      try run()
+      return (ContinuousClock.now - start) / .milliseconds(1)
+    }.sorted()
+    let median = times[times.count / 2]
+    return BenchmarkRow(
+      name: training ? "training step (mlm)" : "forward", batch: batch, precision: precision,
+      median: median, least: times[0], repeats: repeats,
+      rate: operations(packed, training) / median / 1e6, share: 0)
+  }
+
+  /// Multiplications and additions of the products: 2·rows·in·out, attention's two, and for a
+  /// training step twice as much again for the two backward products.
+  private func operations(_ batch: PackedBatch, _ training: Bool) -> Double {
+    let width = Double(config.width)
+    let rows = Double(batch.layout.rowCount)
+    let layer = 2 * rows * width * (4 * width + 2 * Double(config.feedForward))
+    let attention = (0..<batch.sequenceCount).reduce(0.0) { sum, sequence in
+      let length = Double(batch.layout.rows(of: sequence).count)
+      return sum + 4 * length * length * width
+    }
+    let patches = 2 * Double(batch.patches.count) * width
+    let forward = Double(config.layers) * (layer + attention) + patches
+    guard training else { return forward }
+    let masked = 2.0 * Double(batch.sequenceCount)
+    let head = 2 * masked * width * (width + Double(config.vocabulary))
+    return 3 * (forward + head)
+  }
+
+  private func input(_ batch: Int) throws -> PackedBatch {
+    var stream = RandomStream(seed: 7)
+    let side = config.shorterSide
+    let specials = SpecialTokens(
+      classification: 101, separator: 102, mask: 103, vocabularyCount: config.vocabulary,
+      reserved: [])
+    let sequences = try (0..<batch).map { place in
+      let pixels = (0..<3 * side * side).map { _ in UInt8(truncatingIfNeeded: stream.next()) }
+      return InputSequence(
+        text: (0..<Self.words).map { _ in Int32(1000 + stream.below(5000)) },
+        picture: Picture(
+          key: UInt64(place), image: try Image(width: side, height: side, pixels: pixels)),
+        key: UInt64(place))
+    }
+    return try PackedBatch(sequences, ViLT.input(config, specials))
+  }
+}
