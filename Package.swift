@@ -22,14 +22,16 @@ let torchLibraries: [LinkerSetting] = [
 
 let argumentParser = Target.Dependency.product(
   name: "ArgumentParser", package: "swift-argument-parser")
-let logging = Target.Dependency.product(name: "Logging", package: "swift-log")
 let protobuf = Target.Dependency.product(name: "SwiftProtobuf", package: "swift-protobuf")
 
 let package = Package(
   name: "tandem",
+  products: [
+    .executable(name: "tandem", targets: ["tandem"]),
+    .library(name: "Tandem", targets: ["TandemRecipes"]),
+  ],
   dependencies: [
     .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
-    .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
     .package(url: "https://github.com/apple/swift-protobuf", from: "1.39.0"),
   ],
   targets: [
@@ -68,6 +70,9 @@ let package = Package(
     .testTarget(name: "TandemEventsTests", dependencies: ["TandemEvents"]),
     .testTarget(name: "TandemReportTests", dependencies: ["TandemReport"]),
     .testTarget(name: "ArchitectureTests"),
+    .testTarget(
+      name: "EndToEndTests",
+      dependencies: ["TandemCore", "TandemFiles", "TandemImage", "TandemTorch", "tandem"]),
   ],
   cxxLanguageStandard: .cxx20
 )
@@ -80,6 +85,7 @@ let strict: [SwiftSetting] = [
   .enableUpcomingFeature("NonisolatedNonsendingByDefault"),
   .treatAllWarnings(as: .error),
 ]
-for target in package.targets where target.type == .regular || target.type == .executable || target.type == .test {
+let swiftTargets: [Target.TargetType] = [.regular, .executable, .test]
+for target in package.targets where swiftTargets.contains(target.type) {
   target.swiftSettings = strict
 }

@@ -85,8 +85,7 @@ public struct OptimalTransport: Codable, Sendable, Equatable {
       .filled(where: pad_BNM, with: 0)
     for _ in 0..<iterations {
       let q = try kernel * plan
-      let delta_BN1 = try
-        ((q * sigma_B1M).sum([2], keep: true) * lengthY_B11 + farY).reciprocal()
+      let delta_BN1 = try ((q * sigma_B1M).sum([2], keep: true) * lengthY_B11 + farY).reciprocal()
       sigma_B1M = try ((q * delta_BN1).sum([1], keep: true) * lengthX_B11 + farX).reciprocal()
       plan = try delta_BN1 * q * sigma_B1M
     }

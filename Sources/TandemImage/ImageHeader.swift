@@ -83,7 +83,8 @@ struct ImageHeader {
         return (PixelSize(width: width, height: height), orientation ?? .upright)
       }
       if code == 0xE1, orientation == nil {
-        orientation = exifOrientation(try source.bytes(at: position + 2, length - 2), prefixed: true)
+        orientation = exifOrientation(
+          try source.bytes(at: position + 2, length - 2), prefixed: true)
       }
       position += length
     }

@@ -36,7 +36,8 @@ public enum Benchmark {
   ) throws {
     guard let config = ViLT.presets[preset] else {
       throw SettingsError(
-        "vilt has no preset '\(preset)' (known: \(ViLT.presets.keys.sorted().joined(separator: ", ")))")
+        "vilt has no preset '\(preset)' (known: \(ViLT.presets.keys.sorted().joined(separator: ", ")))"
+      )
     }
     for precision in [Precision.float32, .bfloat16] {
       var compute = Recipe.Compute()

@@ -100,7 +100,8 @@ public final class Predictor {
       throw DataError("the text has no [MASK]: \"\(text)\"")
     }
     return try withoutGradients {
-      let encoding = try encoding([InputSequence(text: Array(ids), picture: example.pictures.first)])
+      let encoding = try encoding([InputSequence(text: Array(ids), picture: example.pictures.first)]
+      )
       return try objective.words(encoding, pieces: places, most: most).map { ranked in
         ranked.map {
           RankedAnswer(

@@ -135,7 +135,8 @@ public enum RecipeResolver {
     try need(!recipe.objectives.isEmpty, "objectives: the recipe has none")
     try need(recipe.steps > 0, "steps: must be at least 1, found \(recipe.steps)")
     try need(
-      recipe.batch.examples > 0, "batch.examples: must be at least 1, found \(recipe.batch.examples)")
+      recipe.batch.examples > 0,
+      "batch.examples: must be at least 1, found \(recipe.batch.examples)")
     try need(recipe.batch.rows > 0, "batch.rows: must be at least 1, found \(recipe.batch.rows)")
     try need(
       (0...1).contains(recipe.schedule.warmup),

@@ -71,7 +71,8 @@ extension Predictor {
     while let chunk = try chunks.next() {
       skipped += chunk.skipped.count
       guard skipped <= assembly.recipe.data.badRecords else {
-        throw DataError("\(chunk.skipped[0]); data.badRecords allows \(assembly.recipe.data.badRecords)")
+        throw DataError(
+          "\(chunk.skipped[0]); data.badRecords allows \(assembly.recipe.data.badRecords)")
       }
       for (example, ranked) in zip(chunk.examples, try answers(chunk.examples)) {
         let record = example.record
@@ -166,7 +167,8 @@ extension Predictor {
     let metrics = try Evaluation.losses(assembly, loader, limit: limit)
     progress(loader.order.count, loader.order.count)
     return EvaluationReport(
-      split: split, checkpoint: "", records: limit > 0 ? min(limit, loader.order.count) : loader.order.count,
+      split: split, checkpoint: "",
+      records: limit > 0 ? min(limit, loader.order.count) : loader.order.count,
       skipped: 0, seconds: 0,
       results: try metrics.map { metric in
         let isShare = metric.name.hasSuffix(".accuracy")

@@ -56,7 +56,8 @@ public enum ReportBuilder {
       RunReport.Fact("examples", grouped(steps.reduce(0) { $0 + $1.examples })),
       RunReport.Fact("time", clock(seconds)),
       RunReport.Fact(
-        "machine", "\(card.environment.threads) threads, \(card.environment.cpu), "
+        "machine",
+        "\(card.environment.threads) threads, \(card.environment.cpu), "
           + card.recipe.compute.precision.rawValue),
       RunReport.Fact(
         "software", "tandem \(card.environment.tandem), libtorch \(card.environment.libtorch)"),
@@ -71,27 +72,32 @@ public enum ReportBuilder {
 
   /// A chart a metric: training and evaluation in one, the baseline dashed.
   private static func curves(_ metrics: [MetricsLine], _ baseline: [MetricsLine]) -> [Chart] {
-    func points(_ lines: [MetricsLine], _ value: (MetricsLine) -> Double?) -> [(x: Double, y: Double)]
-    {
+    func points(_ lines: [MetricsLine], _ value: (MetricsLine) -> Double?) -> [(
+      x: Double, y: Double
+    )] {
       lines.compactMap { line in value(line).map { (Double(line.step), $0) } }
     }
     let train = metrics.filter { $0.kind == .train }
     let held = metrics.filter { $0.kind == .evaluation }
     let names = Set(metrics.flatMap { $0.metrics.keys }).subtracting(["loss"]).sorted()
     var charts = [
-      chart("loss", [
-        ("training", points(train) { $0.loss }, false),
-        ("validation", points(held) { $0.loss }, false),
-        ("from random weights", points(baseline) { $0.loss }, true),
-      ])
+      chart(
+        "loss",
+        [
+          ("training", points(train) { $0.loss }, false),
+          ("validation", points(held) { $0.loss }, false),
+          ("from random weights", points(baseline) { $0.loss }, true),
+        ])
     ]
     for name in names where name != "vqa.loss" || names.count > 2 {
       charts.append(
-        chart(name, [
-          ("training", points(train) { $0.metrics[name] }, false),
-          ("validation", points(held) { $0.metrics[name] }, false),
-          ("from random weights", points(baseline) { $0.metrics[name] }, true),
-        ]))
+        chart(
+          name,
+          [
+            ("training", points(train) { $0.metrics[name] }, false),
+            ("validation", points(held) { $0.metrics[name] }, false),
+            ("from random weights", points(baseline) { $0.metrics[name] }, true),
+          ]))
     }
     charts.append(chart("learning rate", [("rate", points(train) { $0.rate }, false)]))
     return charts
@@ -172,7 +178,8 @@ public enum ReportBuilder {
 
   /// The share of the most frequent answer.
   private static func majority(_ answered: [AnsweredRecord]) -> RunReport.Baseline? {
-    let counts = Dictionary(grouping: answered.compactMap(\.answers.first)) { $0 }.mapValues(\.count)
+    let counts = Dictionary(grouping: answered.compactMap(\.answers.first)) { $0 }.mapValues(
+      \.count)
     guard let best = counts.max(by: { ($0.value, $1.key) < ($1.value, $0.key) }) else { return nil }
     return RunReport.Baseline(
       "always “\(best.key)”", Double(best.value) / Double(answered.count))

@@ -36,11 +36,13 @@ public struct RunPlan: Sendable {
     add(
       "steps",
       "\(grouped(recipe.steps)) of \(recipe.batch.examples) examples: \(rounded(epochs)) epochs")
-    let multipliers = recipe.optimizer.headMultiplier == 1 ? "" : ", heads ×\(recipe.optimizer.headMultiplier)"
+    let multipliers =
+      recipe.optimizer.headMultiplier == 1 ? "" : ", heads ×\(recipe.optimizer.headMultiplier)"
     add(
       "rate",
       "\(recipe.optimizer.kind.rawValue), \(recipe.optimizer.learningRate)\(multipliers), "
-        + "\(recipe.schedule.kind.rawValue) after \(rounded(recipe.schedule.warmup * 100)) % warm-up")
+        + "\(recipe.schedule.kind.rawValue) after \(rounded(recipe.schedule.warmup * 100)) % warm-up"
+    )
     add(
       "compute",
       "\(recipe.compute.device), \(recipe.compute.precision.rawValue), "

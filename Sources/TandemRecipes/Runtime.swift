@@ -82,7 +82,9 @@ enum KernelChoice {
       // Runs in turn, so that a change of the machine's speed meets both; the least counts.
       var times: [LinearKernel: [Double]] = [:]
       for _ in 0..<9 {
-        for kernel in LinearKernel.allCases { times[kernel, default: []].append(try layer.time(kernel)) }
+        for kernel in LinearKernel.allCases {
+          times[kernel, default: []].append(try layer.time(kernel))
+        }
       }
       plain += times[.plain]?.min() ?? .infinity
       oneDNN += times[.oneDNN]?.min() ?? .infinity

@@ -113,7 +113,7 @@ public final class TrainingRun {
         recipe: recipe, store: assembly.store, encode: assembly.encode,
         objectives: assembly.objectives, source: loader.source(of:), nextStep: steps.next,
         waited: { steps.waited },
-        evaluate: { [assembly] in 
+        evaluate: { [assembly] in
           try Evaluation.losses(assembly, evaluation, limit: recipe.evaluation.records)
         },
         quality: quality, isInterrupted: isInterrupted),
@@ -139,7 +139,9 @@ public final class TrainingRun {
     let differences = try RecipeDifference.between(found, asked)
       .filter { !$0.path.hasSuffix("options.answers") && !$0.path.contains("options.answers.") }
     guard differences.isEmpty else {
-      let list = differences.prefix(5).map { "  \($0.path): the run has \($0.left), not \($0.right)" }
+      let list = differences.prefix(5).map {
+        "  \($0.path): the run has \($0.left), not \($0.right)"
+      }
       throw RunError(
         "\(path) was started with another recipe:\n" + list.joined(separator: "\n")
           + "\nresume it without naming a recipe, or start a new run with another --output")
@@ -164,7 +166,11 @@ enum AnswerFilling {
       let options = recipe.objectives[place].options
       if case .array(let answers)? = options["answers"], !answers.isEmpty { continue }
       let minimum: Int
-      if case .integer(let count)? = options["minimumCount"] { minimum = count } else { minimum = 1 }
+      if case .integer(let count)? = options["minimumCount"] {
+        minimum = count
+      } else {
+        minimum = 1
+      }
       let dataset = try DatasetCatalog.open(
         recipe.data.dataset, root: recipe.data.root, split: .train)
       let answers = try AnswerVocabulary.build(dataset, minimumCount: minimum)

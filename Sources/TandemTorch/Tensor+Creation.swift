@@ -34,7 +34,9 @@ extension Tensor {
 
   public static func full(
     _ shape: [Int], _ value: Double, _ dtype: DType = .float32, on device: Device = .cpu
-  ) throws -> Tensor { try make(fullOperator, [.ints(shape), .real(value)] + options(dtype, device)) }
+  ) throws -> Tensor {
+    try make(fullOperator, [.ints(shape), .real(value)] + options(dtype, device))
+  }
 
   /// 0, 1, … `count` − 1.
   public static func range(

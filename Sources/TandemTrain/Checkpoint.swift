@@ -42,7 +42,8 @@ public struct CheckpointFolder: Sendable {
   func write(
     state: TrainingState, store: ParameterStore, optimizer: Optimizer, isBest: Bool, keep: Int
   ) throws {
-    let name = "step-" + String(repeating: "0", count: max(0, 8 - "\(state.step)".count))
+    let name =
+      "step-" + String(repeating: "0", count: max(0, 8 - "\(state.step)".count))
       + "\(state.step)"
     let target = "\(path)/\(name)"
     try AtomicDirectory.write(to: target) { folder in

@@ -36,7 +36,8 @@ public struct RunDirectory: Sendable {
 
   /// An existing run.
   public static func open(_ path: String) throws -> RunDirectory {
-    let run = RunDirectory(path: path.count > 1 && path.hasSuffix("/") ? String(path.dropLast()) : path)
+    let run = RunDirectory(
+      path: path.count > 1 && path.hasSuffix("/") ? String(path.dropLast()) : path)
     guard FileManager.default.fileExists(atPath: run.cardFile) else {
       throw RunError("\(path) is no run: it has no run.json")
     }

@@ -40,8 +40,12 @@ struct Bench: ParsableCommand {
   }
 
   func run() throws {
-    if !json { printLine("                                       batch  precision   median ms     GFLOP/s  share") }
-    try Benchmark.run(preset: preset, repeats: repeats, kernel: .measured, threads: threads) { row in
+    if !json {
+      printLine(
+        "                                       batch  precision   median ms     GFLOP/s  share")
+    }
+    try Benchmark.run(preset: preset, repeats: repeats, kernel: .measured, threads: threads) {
+      row in
       guard !json else { return printLine(try JSONValue(encoding: row).compact) }
       let name = row.name.padding(toLength: 38, withPad: " ", startingAt: 0)
       let precision = row.precision.rawValue.padding(toLength: 9, withPad: " ", startingAt: 0)

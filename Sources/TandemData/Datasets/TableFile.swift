@@ -83,8 +83,9 @@ public final class TableFile: Sendable {
     return result
   }
 
-  private static func csvRecords(_ bytes: UnsafeRawBufferPointer) -> [(range: Range<Int>, line: Int)]
-  {
+  private static func csvRecords(_ bytes: UnsafeRawBufferPointer) -> [(
+    range: Range<Int>, line: Int
+  )] {
     var result: [(range: Range<Int>, line: Int)] = []
     var start = 0
     var line = 1

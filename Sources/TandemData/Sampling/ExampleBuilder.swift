@@ -20,7 +20,8 @@ public struct ExampleBuilder: Sendable {
 
   public init(
     dataset: any Dataset, tokenizer: WordPiece, resize: ResizeRule, textPieces: Int,
-    joinsAnswers: Bool = false, mirrors: Bool = false, augmentation: RandAugment? = nil, scaledDecode: Bool = false,
+    joinsAnswers: Bool = false, mirrors: Bool = false, augmentation: RandAugment? = nil,
+    scaledDecode: Bool = false,
     cacheBytes: Int = 0
   ) {
     self.dataset = dataset
