@@ -44,7 +44,7 @@ let package = Package(
     .target(name: "TandemNN", dependencies: ["TandemTorch"]),
     .target(name: "TandemText"),
     .target(
-      name: "CImageCodecs",
+      name: "CImageCodecs", cSettings: [.treatAllWarnings(as: .error)],
       linkerSettings: [.linkedLibrary("jpeg"), .linkedLibrary("png"), .linkedLibrary("webp")]),
     .target(name: "TandemImage", dependencies: ["CImageCodecs"]),
     .target(name: "TandemCore", dependencies: ["TandemNN", "TandemText", "TandemImage"]),
@@ -66,6 +66,7 @@ let package = Package(
       name: "tandem", dependencies: ["TandemRecipes", "TandemData", argumentParser]),
     .testTarget(name: "TandemFilesTests", dependencies: ["TandemFiles"]),
     .testTarget(name: "TandemTextTests", dependencies: ["TandemText"]),
+    .testTarget(name: "TandemImageTests", dependencies: ["TandemImage"]),
     .testTarget(name: "TandemDataFetchTests", dependencies: ["TandemData", "TandemFiles"]),
     .testTarget(name: "TandemEventsTests", dependencies: ["TandemEvents"]),
     .testTarget(name: "TandemReportTests", dependencies: ["TandemReport"]),

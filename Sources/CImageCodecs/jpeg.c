@@ -142,117 +142,132 @@ static void decode_rows(struct jpeg_decompress_struct *decoder, uint8_t *rgb, ui
   }
 }
 
-CImageStatus cimage_jpeg_decode(
-    const uint8_t *bytes, size_t length, int32_t denominator, int32_t width, int32_t height,
-    uint8_t *rgb, char *message) {
+// What the functions below share with those that call setjmp. It lives in the caller of the latter
+// and is reached through a pointer, so its values survive a longjmp; plain locals would not.
+typedef struct {
   struct jpeg_decompress_struct decoder;
   ErrorManager errors;
   SourceManager source;
   struct jpeg_progress_mgr progress;
-  uint8_t *volatile line = NULL;
+  uint8_t *line;  // one row before its conversion to RGB
+} Decoding;
 
-  memset(&decoder, 0, sizeof decoder);
-  memset(&source, 0, sizeof source);
-  memset(&progress, 0, sizeof progress);
-  prepare_errors(&errors, message);
-  decoder.err = &errors.base;
-  if (setjmp(errors.escape)) {
-    jpeg_destroy_decompress(&decoder);
-    free(line);
-    // An error met after the bytes ran out is most likely the doing of the missing ones.
-    return source.ran_out ? CImageStatusTruncated : errors.status;
-  }
-  jpeg_create_decompress(&decoder);
-  source.base.init_source = source_begin;
-  source.base.fill_input_buffer = source_fill;
-  source.base.skip_input_data = source_skip;
-  source.base.resync_to_restart = jpeg_resync_to_restart;
-  source.base.term_source = source_end;
-  source.base.next_input_byte = bytes;
-  source.base.bytes_in_buffer = length;
-  decoder.src = &source.base;
-  progress.progress_monitor = on_progress;
-  decoder.progress = &progress;
+typedef struct {
+  struct jpeg_compress_struct encoder;
+  ErrorManager errors;
+  unsigned char *memory;
+  unsigned long length;
+} Encoding;
 
-  jpeg_read_header(&decoder, TRUE);
-  switch (decoder.num_components) {
-    case 1: decoder.out_color_space = JCS_GRAYSCALE; break;
-    case 3: decoder.out_color_space = JCS_RGB; break;
-    case 4: decoder.out_color_space = JCS_CMYK; break;
+static void refuse(ErrorManager *errors, CImageStatus status) {
+  errors->status = status;
+  longjmp(errors->escape, 1);
+}
+
+// Fills in errors.status when it leaves early.
+static void decode_guarded(
+    Decoding *state, int32_t denominator, int32_t width, int32_t height, uint8_t *rgb) {
+  if (setjmp(state->errors.escape)) return;
+  struct jpeg_decompress_struct *decoder = &state->decoder;
+  char *message = state->errors.message;
+  jpeg_create_decompress(decoder);
+  decoder->src = &state->source.base;
+  decoder->progress = &state->progress;
+  jpeg_read_header(decoder, TRUE);
+  switch (decoder->num_components) {
+    case 1: decoder->out_color_space = JCS_GRAYSCALE; break;
+    case 3: decoder->out_color_space = JCS_RGB; break;
+    case 4: decoder->out_color_space = JCS_CMYK; break;
     default:
       cimage_say(message, "a JPEG with %d components; 1, 3 or 4 can be read",
-                 decoder.num_components);
-      jpeg_destroy_decompress(&decoder);
-      return CImageStatusInvalid;
+                 decoder->num_components);
+      refuse(&state->errors, CImageStatusInvalid);
   }
-  decoder.scale_num = 1;
-  decoder.scale_denom = (unsigned)denominator;
-  jpeg_start_decompress(&decoder);
-  if (decoder.output_width != (JDIMENSION)width || decoder.output_height != (JDIMENSION)height) {
+  decoder->scale_num = 1;
+  decoder->scale_denom = (unsigned)denominator;
+  jpeg_start_decompress(decoder);
+  if (decoder->output_width != (JDIMENSION)width ||
+      decoder->output_height != (JDIMENSION)height) {
     cimage_say(message, "the JPEG decodes to %u x %u, its header said %d x %d",
-               decoder.output_width, decoder.output_height, width, height);
-    jpeg_destroy_decompress(&decoder);
-    return CImageStatusInvalid;
+               decoder->output_width, decoder->output_height, width, height);
+    refuse(&state->errors, CImageStatusInvalid);
   }
-  if (decoder.output_components != 3) {
-    line = malloc((size_t)decoder.output_width * (size_t)decoder.output_components);
-    if (line == NULL) {
+  if (decoder->output_components != 3) {
+    state->line = malloc((size_t)decoder->output_width * (size_t)decoder->output_components);
+    if (state->line == NULL) {
       cimage_say(message, "no memory for a row of %d pixels", width);
-      jpeg_destroy_decompress(&decoder);
-      return CImageStatusOutOfMemory;
+      refuse(&state->errors, CImageStatusOutOfMemory);
     }
   }
-  int several_scans = jpeg_has_multiple_scans(&decoder);
-  decode_rows(&decoder, rgb, line);
+  int several_scans = jpeg_has_multiple_scans(decoder);
+  decode_rows(decoder, rgb, state->line);
   // Only a missing end marker does no harm. Coded data that stops early does, and so does any
   // missing byte where later scans refine the picture.
-  int truncated = source.ran_out && (errors.hit_marker || several_scans);
-  jpeg_destroy_decompress(&decoder);
-  free(line);
-  if (truncated) {
+  if (state->source.ran_out && (state->errors.hit_marker || several_scans)) {
     cimage_say(message, "the coded data stops before the picture is complete");
+    refuse(&state->errors, CImageStatusTruncated);
+  }
+}
+
+CImageStatus cimage_jpeg_decode(
+    const uint8_t *bytes, size_t length, int32_t denominator, int32_t width, int32_t height,
+    uint8_t *rgb, char *message) {
+  Decoding state;
+  memset(&state, 0, sizeof state);
+  prepare_errors(&state.errors, message);
+  state.decoder.err = &state.errors.base;
+  state.source.base.init_source = source_begin;
+  state.source.base.fill_input_buffer = source_fill;
+  state.source.base.skip_input_data = source_skip;
+  state.source.base.resync_to_restart = jpeg_resync_to_restart;
+  state.source.base.term_source = source_end;
+  state.source.base.next_input_byte = bytes;
+  state.source.base.bytes_in_buffer = length;
+  state.progress.progress_monitor = on_progress;
+  decode_guarded(&state, denominator, width, height, rgb);
+  jpeg_destroy_decompress(&state.decoder);
+  free(state.line);
+  // An error met after the bytes ran out is most likely the doing of the missing ones.
+  if (state.errors.status == CImageStatusInvalid && state.source.ran_out) {
     return CImageStatusTruncated;
   }
-  return CImageStatusOK;
+  return state.errors.status;
+}
+
+static void encode_guarded(
+    Encoding *state, const uint8_t *rgb, int32_t width, int32_t height, int32_t quality) {
+  if (setjmp(state->errors.escape)) return;
+  struct jpeg_compress_struct *encoder = &state->encoder;
+  jpeg_create_compress(encoder);
+  jpeg_mem_dest(encoder, &state->memory, &state->length);
+  encoder->image_width = (JDIMENSION)width;
+  encoder->image_height = (JDIMENSION)height;
+  encoder->input_components = 3;
+  encoder->in_color_space = JCS_RGB;
+  jpeg_set_defaults(encoder);
+  jpeg_set_quality(encoder, quality, TRUE);
+  jpeg_start_compress(encoder, TRUE);
+  while (encoder->next_scanline < encoder->image_height) {
+    JSAMPROW row = (JSAMPROW)(rgb + (size_t)encoder->next_scanline * (size_t)width * 3);
+    jpeg_write_scanlines(encoder, &row, 1);
+  }
+  jpeg_finish_compress(encoder);
 }
 
 CImageStatus cimage_jpeg_encode(
     const uint8_t *rgb, int32_t width, int32_t height, int32_t quality, uint8_t **result,
     size_t *result_length, char *message) {
-  struct jpeg_compress_struct encoder;
-  ErrorManager errors;
-  // The library keeps this address and writes through it, so the fields are in memory, not in a
-  // register that longjmp would wind back.
-  struct { unsigned char *memory; unsigned long length; } destination = {NULL, 0};
-
-  *result = NULL;
-  *result_length = 0;
-  memset(&encoder, 0, sizeof encoder);
-  prepare_errors(&errors, message);
-  encoder.err = &errors.base;
-  if (setjmp(errors.escape)) {
-    jpeg_destroy_compress(&encoder);
-    free(destination.memory);
-    return errors.status;
-  }
-  jpeg_create_compress(&encoder);
-  jpeg_mem_dest(&encoder, &destination.memory, &destination.length);
-  encoder.image_width = (JDIMENSION)width;
-  encoder.image_height = (JDIMENSION)height;
-  encoder.input_components = 3;
-  encoder.in_color_space = JCS_RGB;
-  jpeg_set_defaults(&encoder);
-  jpeg_set_quality(&encoder, quality, TRUE);
-  jpeg_start_compress(&encoder, TRUE);
-  while (encoder.next_scanline < encoder.image_height) {
-    JSAMPROW row = (JSAMPROW)(rgb + (size_t)encoder.next_scanline * (size_t)width * 3);
-    jpeg_write_scanlines(&encoder, &row, 1);
-  }
-  jpeg_finish_compress(&encoder);
-  jpeg_destroy_compress(&encoder);
-  *result = destination.memory;
-  *result_length = destination.length;
-  return CImageStatusOK;
+  Encoding state;
+  memset(&state, 0, sizeof state);
+  prepare_errors(&state.errors, message);
+  state.encoder.err = &state.errors.base;
+  encode_guarded(&state, rgb, width, height, quality);
+  jpeg_destroy_compress(&state.encoder);
+  int failed = state.errors.status != CImageStatusOK;
+  if (failed) free(state.memory);
+  *result = failed ? NULL : state.memory;
+  *result_length = failed ? 0 : state.length;
+  return state.errors.status;
 }
 
 void cimage_free(void *memory) { free(memory); }

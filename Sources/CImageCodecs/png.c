@@ -81,36 +81,34 @@ static void read_rows(
   }
 }
 
-CImageStatus cimage_png_decode(
-    const uint8_t *bytes, size_t length, int32_t width, int32_t height, uint8_t *rgb,
-    char *message) {
+// What the functions below share with those that call setjmp. It lives in the caller of the latter
+// and is reached through a pointer, so its values survive a longjmp; plain locals would not.
+typedef struct {
+  png_structp png;
+  png_infop info;
+  Reader reader;
+  uint8_t *rgba;  // rows before they are laid over white
+} Decoding;
+
+typedef struct {
+  png_structp png;
+  png_infop info;
+  Writer writer;
+} Encoding;
+
+static CImageStatus decode_guarded(
+    Decoding *state, int32_t width, int32_t height, uint8_t *rgb) {
   // Chunks that say nothing about pixels are skipped unread: text, profiles and the like can be
   // made to unpack to a great size.
   static const png_byte skipped[] =
       "cHRM\0gAMA\0iCCP\0sBIT\0sRGB\0bKGD\0hIST\0pHYs\0sPLT\0tIME\0iTXt\0tEXt\0zTXt\0eXIf\0"
       "oFFs\0pCAL\0sCAL";
-  Reader reader = {bytes, length, 0, 0};
-  uint8_t *volatile rgba = NULL;
-  png_structp volatile png;
-  png_infop volatile info = NULL;
-
-  message[0] = '\0';
-  png = png_create_read_struct(PNG_LIBPNG_VER_STRING, message, on_error, on_warning);
-  if (png != NULL) info = png_create_info_struct(png);
-  if (info == NULL) {
-    png_structp created = png;
-    png_destroy_read_struct(&created, NULL, NULL);
-    if (message[0] == '\0') cimage_say(message, "no memory for the PNG reader");
-    return CImageStatusOutOfMemory;
+  if (setjmp(png_jmpbuf(state->png))) {
+    return state->reader.ran_out ? CImageStatusTruncated : CImageStatusInvalid;
   }
-  if (setjmp(png_jmpbuf(png))) {
-    png_structp used = png;
-    png_infop used_info = info;
-    png_destroy_read_struct(&used, &used_info, NULL);
-    free(rgba);
-    return reader.ran_out ? CImageStatusTruncated : CImageStatusInvalid;
-  }
-  png_set_read_fn(png, &reader, read_bytes);
+  png_structp png = state->png;
+  png_infop info = state->info;
+  png_set_read_fn(png, &state->reader, read_bytes);
   png_set_keep_unknown_chunks(png, PNG_HANDLE_CHUNK_NEVER, skipped, (int)(sizeof skipped / 5));
   png_read_info(png, info);
   if (png_get_image_width(png, info) != (png_uint_32)width ||
@@ -125,18 +123,31 @@ CImageStatus cimage_png_decode(
     png_error(png, "an unexpected pixel layout");
   }
   if (has_alpha) {
-    rgba = malloc(columns * 4 * (passes > 1 ? rows : 1));
-    if (rgba == NULL) png_error(png, "no memory for the transparent pixels");
+    state->rgba = malloc(columns * 4 * (passes > 1 ? rows : 1));
+    if (state->rgba == NULL) png_error(png, "no memory for the transparent pixels");
   }
-  read_rows(png, columns, rows, passes, rgb, rgba);
+  read_rows(png, columns, rows, passes, rgb, state->rgba);
   // The end holds the check sum of the last rows.
   png_read_end(png, NULL);
-
-  png_structp used = png;
-  png_infop used_info = info;
-  png_destroy_read_struct(&used, &used_info, NULL);
-  free(rgba);
   return CImageStatusOK;
+}
+
+CImageStatus cimage_png_decode(
+    const uint8_t *bytes, size_t length, int32_t width, int32_t height, uint8_t *rgb,
+    char *message) {
+  Decoding state = {NULL, NULL, {bytes, length, 0, 0}, NULL};
+  CImageStatus status = CImageStatusOutOfMemory;
+  message[0] = '\0';
+  state.png = png_create_read_struct(PNG_LIBPNG_VER_STRING, message, on_error, on_warning);
+  if (state.png != NULL) state.info = png_create_info_struct(state.png);
+  if (state.info != NULL) {
+    status = decode_guarded(&state, width, height, rgb);
+  } else if (message[0] == '\0') {
+    cimage_say(message, "no memory for the PNG reader");
+  }
+  png_destroy_read_struct(&state.png, &state.info, NULL);
+  free(state.rgba);
+  return status;
 }
 
 static void write_bytes(png_structp png, png_bytep source, size_t count) {
@@ -154,46 +165,38 @@ static void write_bytes(png_structp png, png_bytep source, size_t count) {
 
 static void flush_bytes(png_structp png) { (void)png; }
 
-CImageStatus cimage_png_encode(
-    const uint8_t *rgb, int32_t width, int32_t height, uint8_t **result, size_t *result_length,
-    char *message) {
-  Writer writer = {NULL, 0, 0};
-  png_structp volatile png;
-  png_infop volatile info = NULL;
-
-  *result = NULL;
-  *result_length = 0;
-  message[0] = '\0';
-  png = png_create_write_struct(PNG_LIBPNG_VER_STRING, message, on_error, on_warning);
-  if (png != NULL) info = png_create_info_struct(png);
-  if (info == NULL) {
-    png_structp created = png;
-    png_destroy_write_struct(&created, NULL);
-    if (message[0] == '\0') cimage_say(message, "no memory for the PNG writer");
-    return CImageStatusOutOfMemory;
-  }
-  // `writer` is reached through its address by the library, so its fields are in memory, not in
-  // a register that longjmp would wind back.
-  if (setjmp(png_jmpbuf(png))) {
-    png_structp used = png;
-    png_infop used_info = info;
-    png_destroy_write_struct(&used, &used_info);
-    free(writer.bytes);
-    return CImageStatusInvalid;
-  }
-  png_set_write_fn(png, &writer, write_bytes, flush_bytes);
-  png_set_IHDR(png, info, (png_uint_32)width, (png_uint_32)height, 8, PNG_COLOR_TYPE_RGB,
+static CImageStatus encode_guarded(
+    Encoding *state, const uint8_t *rgb, int32_t width, int32_t height) {
+  if (setjmp(png_jmpbuf(state->png))) return CImageStatusInvalid;
+  png_structp png = state->png;
+  png_set_write_fn(png, &state->writer, write_bytes, flush_bytes);
+  png_set_IHDR(png, state->info, (png_uint_32)width, (png_uint_32)height, 8, PNG_COLOR_TYPE_RGB,
                PNG_INTERLACE_NONE, PNG_COMPRESSION_TYPE_DEFAULT, PNG_FILTER_TYPE_DEFAULT);
-  png_write_info(png, info);
+  png_write_info(png, state->info);
   for (size_t y = 0; y < (size_t)height; y++) {
     png_write_row(png, rgb + y * (size_t)width * 3);
   }
   png_write_end(png, NULL);
-
-  png_structp used = png;
-  png_infop used_info = info;
-  png_destroy_write_struct(&used, &used_info);
-  *result = writer.bytes;
-  *result_length = writer.length;
   return CImageStatusOK;
+}
+
+CImageStatus cimage_png_encode(
+    const uint8_t *rgb, int32_t width, int32_t height, uint8_t **result, size_t *result_length,
+    char *message) {
+  Encoding state = {NULL, NULL, {NULL, 0, 0}};
+  CImageStatus status = CImageStatusOutOfMemory;
+  message[0] = '\0';
+  state.png = png_create_write_struct(PNG_LIBPNG_VER_STRING, message, on_error, on_warning);
+  if (state.png != NULL) state.info = png_create_info_struct(state.png);
+  if (state.info != NULL) {
+    status = encode_guarded(&state, rgb, width, height);
+  } else if (message[0] == '\0') {
+    cimage_say(message, "no memory for the PNG writer");
+  }
+  png_destroy_write_struct(&state.png, &state.info);
+  int failed = status != CImageStatusOK;
+  if (failed) free(state.writer.bytes);
+  *result = failed ? NULL : state.writer.bytes;
+  *result_length = failed ? 0 : state.writer.length;
+  return status;
 }

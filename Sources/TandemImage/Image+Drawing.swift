@@ -1,20 +1,22 @@
 extension Image {
   /// The picture under a heat map, for reports: where a network looks.
   ///
-  /// The grid is stretched over the whole picture, bilinearly between cell centres; numbers become
-  /// colours of `ColorMap`.
+  /// The picture is shown in grey, so that its own colours are not taken for heat. The grid is
+  /// stretched over the whole picture, bilinearly between cell centres; numbers become colours of
+  /// `ColorMap`.
   ///
   /// - Parameters:
   ///   - heat: `gridHeight` rows of `gridWidth` finite numbers.
   ///   - range: the numbers that get the first and the last colour; the smallest and largest of
   ///     `heat` when nil. A map of equal numbers then gets the first colour throughout.
   ///   - opacity: 0 (only the picture) to 1 (only the colours).
+  ///   - keepsColor: shows the picture in its own colours instead of grey.
   /// - Throws: `ImageError` when the count, a number, the range or the opacity is wrong.
   public func overlaid(
     heat: [Float], gridWidth: Int, gridHeight: Int, range: ClosedRange<Float>? = nil,
-    opacity: Float = 0.55
+    opacity: Float = 0.55, keepsColor: Bool = false
   ) throws -> Image {
-    let operation = "overlaid(heat:gridWidth:gridHeight:range:opacity:)"
+    let operation = "overlaid(heat:gridWidth:gridHeight:)"
     guard gridWidth >= 1, gridHeight >= 1,
       gridWidth <= Image.maximumSide, gridHeight <= Image.maximumSide,
       heat.count == gridWidth * gridHeight
@@ -36,7 +38,7 @@ extension Image {
     let shares = heat.map { min(max(($0 - low) * scale, 0), 1) }
     let columns = (0..<width).map { GridPosition($0, of: width, cells: gridWidth) }
     let rows = (0..<height).map { GridPosition($0, of: height, cells: gridHeight) }
-    var result = self
+    var result = keepsColor ? self : saturated(by: 0)
     result.pixels.withUnsafeMutableBufferPointer { target in
       var position = 0
       for row in rows {

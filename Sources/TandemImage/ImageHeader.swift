@@ -27,6 +27,10 @@ struct ImageHeader {
     }
   }
 
+  /// The walk through a file's parts gives up after this many: real files have a few thousand at
+  /// most, and a file made to be walked for minutes must not be.
+  private static let maximumParts = 65_536
+
   private static let pngSignature: [UInt8] = [0x89, 0x50, 0x4E, 0x47, 0x0D, 0x0A, 0x1A, 0x0A]
 
   private static func format(of source: inout ByteSource) throws -> Format {
@@ -58,10 +62,12 @@ struct ImageHeader {
   private static func jpeg(_ source: inout ByteSource) throws -> (PixelSize, Orientation) {
     var orientation: Orientation?
     var position = 2
-    while true {
+    for _ in 0..<maximumParts {
       // A marker is 0xFF and a code, with any number of 0xFF before it. Stray bytes are skipped.
-      while try source.byte(at: position) ?? 0xFF != 0xFF { position += 1 }
-      while try source.byte(at: position) == 0xFF { position += 1 }
+      let strayEnd = position + maximumParts
+      while position < strayEnd, try source.byte(at: position) ?? 0xFF != 0xFF { position += 1 }
+      while position < strayEnd, try source.byte(at: position) == 0xFF { position += 1 }
+      if position == strayEnd { break }
       guard let code = try source.byte(at: position) else { throw truncated(source, .jpeg) }
       position += 1
       // Markers without a length: restarts, TEM, a stuffed zero.
@@ -88,6 +94,8 @@ struct ImageHeader {
       }
       position += length
     }
+    throw ImageError(
+      .invalid, source.name, "no JPEG frame header after \(position) bytes of other parts")
   }
 
   // MARK: PNG
@@ -102,17 +110,18 @@ struct ImageHeader {
       width: bigEndian(head[8..<12]), height: bigEndian(head[12..<16]))
     // Chunks: length, name, data, check sum. eXIf may stand before or after the pixels.
     var position = 8
-    while true {
+    for _ in 0..<maximumParts {
       let chunk = Array(try source.bytes(at: position, 8))
-      guard chunk.count == 8 else { return (size, .upright) }
+      guard chunk.count == 8 else { break }
       let length = bigEndian(chunk[0..<4])
-      if chunk[4..<8].elementsEqual("IEND".utf8) { return (size, .upright) }
+      if chunk[4..<8].elementsEqual("IEND".utf8) { break }
       if chunk[4..<8].elementsEqual("eXIf".utf8) {
         let payload = try source.bytes(at: position + 8, min(length, 1 << 16))
         return (size, exifOrientation(payload, prefixed: false) ?? .upright)
       }
       position += 12 + length
     }
+    return (size, .upright)
   }
 
   // MARK: WebP
@@ -154,9 +163,9 @@ struct ImageHeader {
 
   private static func webpOrientation(_ source: inout ByteSource) throws -> Orientation {
     var position = 12
-    while true {
+    for _ in 0..<maximumParts {
       let chunk = Array(try source.bytes(at: position, 8))
-      guard chunk.count == 8 else { return .upright }
+      guard chunk.count == 8 else { break }
       let length = littleEndian(chunk[4..<8])
       if chunk[0..<4].elementsEqual("EXIF".utf8) {
         let payload = try source.bytes(at: position + 8, min(length, 1 << 16))
@@ -164,6 +173,7 @@ struct ImageHeader {
       }
       position += 8 + length + length % 2
     }
+    return .upright
   }
 }
 

@@ -272,9 +272,8 @@ struct EmbeddingPlan {
       let picture = batch.pictures[batch.pictureOfSequence[sequence]]
       order.append(batch.tokens.count)
       let start = order.count
-      order +=
-        (firstPatchRow + picture.firstPatch)
-        ..<(firstPatchRow + picture.firstPatch + picture.grid.count)
+      let firstRow = firstPatchRow + picture.firstPatch
+      order += firstRow..<firstRow + picture.grid.count
       modalities += repeatElement(1, count: 1 + picture.grid.count)
       for patch in batch.hiddenPatches[sequence] {
         order[start + patch] = firstHiddenRow + hidden.count
