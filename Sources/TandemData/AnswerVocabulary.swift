@@ -5,11 +5,16 @@ public enum AnswerVocabulary {
   /// Answers with at least `minimumCount` occurrences, most frequent first, equals in order of
   /// their letters; at most `limit`.
   public static func build(
-    _ dataset: any Dataset, minimumCount: Int = 1, limit: Int = .max
+    _ dataset: any Dataset, minimumCount: Int = 1, limit: Int = .max, badRecords: Int = 0
   ) throws -> [String] {
     var counts: [String: Int] = [:]
+    var bad = BadRecords(allowed: badRecords)
     for index in 0..<dataset.count {
-      for answer in try dataset.record(at: index).answers { counts[answer, default: 0] += 1 }
+      do {
+        for answer in try dataset.record(at: index).answers { counts[answer, default: 0] += 1 }
+      } catch {
+        try bad.note("\(error)")
+      }
     }
     let kept = counts.filter { $0.value >= minimumCount }
     guard !kept.isEmpty else {

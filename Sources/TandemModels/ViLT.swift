@@ -112,6 +112,13 @@ public struct ViLT: VisionLanguageModel {
     try need(
       config.heads > 0 && config.width % config.heads == 0,
       "width \(config.width) is not a multiple of heads \(config.heads)")
+    try need(
+      config.width > 0 && config.feedForward > 0 && config.vocabulary > 0,
+      "width, feedForward and vocabulary must be positive")
+    try need(
+      (0..<1).contains(config.dropout) && (0..<1).contains(config.attentionDropout),
+      "dropout and attentionDropout must be in 0..<1, found \(config.dropout) and "
+        + "\(config.attentionDropout)")
     try need(config.layers > 0 && config.patchSize > 0 && config.grid > 0, "sizes must be positive")
     try need(config.textLength > 2, "textLength \(config.textLength) leaves no room for words")
     try need(

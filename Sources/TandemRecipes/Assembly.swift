@@ -144,7 +144,8 @@ public final class Assembly {
       builder: builder(dataset, training: training),
       order: SampleOrder(count: dataset.count, seed: seed, isShuffled: training || isPart),
       objectives: objectives.map(\.definition), input: input, specials: specials,
-      examplesPerStep: recipe.batch.examples, rowBudget: recipe.batch.rows, seed: seed)
+      examplesPerStep: recipe.batch.examples, rowBudget: recipe.batch.rows,
+      badRecords: recipe.data.badRecords, seed: seed)
   }
 
   /// The objective of a type, where the recipe has one.

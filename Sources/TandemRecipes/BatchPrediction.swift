@@ -1,6 +1,7 @@
 internal import Foundation
 internal import TandemCore
 internal import TandemData
+internal import TandemFiles
 
 /// Answers a file of questions, in order; a run that was cut off goes on where it stopped.
 public enum BatchPrediction {
@@ -24,9 +25,10 @@ public enum BatchPrediction {
         throw DataError(
           "\(output) has \(done) lines, more than the \(table.count) questions of \(input)")
       }
+      try check(kept, output, answers: table)
     }
-    guard manager.createFile(atPath: output, contents: kept),
-      let file = FileHandle(forWritingAtPath: output)
+    try AtomicFile.write([UInt8](kept), to: output)
+    guard let file = FileHandle(forWritingAtPath: output)
     else { throw DataError("\(output): cannot be written") }
     defer { try? file.close() }
     try file.seekToEnd()
@@ -44,6 +46,22 @@ public enum BatchPrediction {
       ])
       try file.write(contentsOf: Data((line.compact + "\n").utf8))
       progress(index + 1, table.count)
+    }
+  }
+
+  /// Whether each line there is answers the question in its place: nothing else is written over.
+  private static func check(_ kept: Data, _ output: String, answers table: TableFile) throws {
+    let lines = kept.split(separator: 10, omittingEmptySubsequences: false).dropLast()
+    for (index, line) in lines.enumerated() {
+      let fields = try table.fields(index)
+      let answer = JSONValue(parsing: String(decoding: line, as: UTF8.self))
+      guard let image = fields["image"]?.first, let question = fields["question"]?.first,
+        answer?["image"] == .string(image), answer?["question"] == .string(question)
+      else {
+        throw DataError(
+          file: output, line: index + 1,
+          "does not answer \(table.path):\(table.line(index)); name another --output")
+      }
     }
   }
 }

@@ -15,7 +15,8 @@ public enum Evaluation {
   /// - Parameter limit: the most records; 0 for all.
   public static func losses(
     _ assembly: Assembly, _ loader: StepLoader, limit: Int
-  ) throws -> [Metric] {
+  ) throws -> (metrics: [Metric], skipped: Int) {
+    var bad = BadRecords(allowed: assembly.recipe.data.badRecords)
     let count = limit > 0 ? min(limit, loader.order.count) : loader.order.count
     // The last step may reach past the end into a second round: whole steps only, at least one.
     let steps = max(1, count / loader.examplesPerStep)
@@ -25,6 +26,7 @@ public enum Evaluation {
     var sums: [String: Metric] = [:]
     var order: [String] = []
     while let step = try prefetch.next() {
+      for reason in step.skipped { try bad.note(reason) }
       for (_, metrics) in try assembly.losses(step, loader) {
         for metric in metrics {
           if let known = sums[metric.name] {
@@ -41,7 +43,9 @@ public enum Evaluation {
       total + objective.definition.weight
         * (sums["\(objective.definition.name).loss"]?.value ?? 0)
     }
-    return [Metric("loss", sum: total, count: 1)] + order.compactMap { sums[$0] }
+    return (
+      [Metric("loss", sum: total, count: 1)] + order.compactMap { sums[$0] }, skipped: bad.count
+    )
   }
 }
 

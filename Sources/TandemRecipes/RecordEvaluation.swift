@@ -164,12 +164,12 @@ extension Predictor {
     _ split: Split, _ limit: Int, _ progress: (Int, Int) -> Void
   ) throws -> EvaluationReport {
     let loader = try assembly.loader(split, training: false, limit: limit)
-    let metrics = try Evaluation.losses(assembly, loader, limit: limit)
+    let (metrics, skipped) = try Evaluation.losses(assembly, loader, limit: limit)
     progress(loader.order.count, loader.order.count)
     return EvaluationReport(
       split: split, checkpoint: "",
       records: limit > 0 ? min(limit, loader.order.count) : loader.order.count,
-      skipped: 0, seconds: 0,
+      skipped: skipped, seconds: 0,
       results: try metrics.map { metric in
         let isShare = metric.name.hasSuffix(".accuracy")
         let interval =

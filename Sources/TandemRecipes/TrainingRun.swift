@@ -36,6 +36,7 @@ public final class TrainingRun {
     if source != nil {
       try assembly.store.loadReport().check(optional: assembly.isHead)
     }
+    if let initial { try Weights.check(assembly.vocabulary, recipe.data.vocabulary, run: initial) }
     let card = RunCard(
       recipe: recipe, origins: resolved.origins, initializedFrom: initial ?? "",
       environment: runtime.environment(started: time))
@@ -114,7 +115,7 @@ public final class TrainingRun {
         objectives: assembly.objectives, source: loader.source(of:), nextStep: steps.next,
         waited: { steps.waited },
         evaluate: { [assembly] in
-          try Evaluation.losses(assembly, evaluation, limit: recipe.evaluation.records)
+          try Evaluation.losses(assembly, evaluation, limit: recipe.evaluation.records).metrics
         },
         quality: quality, isInterrupted: isInterrupted),
       run: directory, resuming: checkpoint)
@@ -151,6 +152,18 @@ public final class TrainingRun {
 
 /// Weights of finished runs.
 enum Weights {
+  /// Weights know a token by its line: under another vocabulary a word would get another's.
+  static func check(_ own: Vocabulary, _ file: String, run: String) throws {
+    let source = try RunDirectory.open(run).vocabularyFile
+    let other = try Vocabulary(contentsOfFile: source)
+    for (place, (token, theirs)) in zip(own.tokens, other.tokens).enumerated()
+    where !token.utf8.elementsEqual(theirs.utf8) {
+      throw DataError(
+        "\(file): line \(place + 1) is '\(token)', but '\(theirs)' in \(source), which the "
+          + "weights were trained with; --set data.vocabulary=\(source)")
+    }
+  }
+
   /// The best or last weights of a run.
   static func source(ofRun path: String, _ choice: CheckpointFolder.Choice) throws
     -> any WeightSource
@@ -173,7 +186,8 @@ enum AnswerFilling {
       }
       let dataset = try DatasetCatalog.open(
         recipe.data.dataset, root: recipe.data.root, split: .train)
-      let answers = try AnswerVocabulary.build(dataset, minimumCount: minimum)
+      let answers = try AnswerVocabulary.build(
+        dataset, minimumCount: minimum, badRecords: recipe.data.badRecords)
       guard case .object(var fields) = options else { continue }
       fields["answers"] = .array(answers.map { .string($0) })
       recipe.objectives[place].options = .object(fields)

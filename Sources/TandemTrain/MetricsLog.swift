@@ -18,9 +18,11 @@ final class MetricsLog {
     }
     self.file = file
     try file.seekToEnd()
+    // A run that was killed before its first checkpoint has events too, which no longer count.
+    let hasEarlier = (try? manager.contentsOfDirectory(atPath: run.eventsFolder))?.isEmpty == false
     events = try EventWriter(
       directory: run.eventsFolder, time: Date().timeIntervalSince1970,
-      resumingAtStep: step > 0 ? step + 1 : nil)
+      resumingAtStep: hasEarlier ? step + 1 : nil)
   }
 
   deinit { try? file.close() }

@@ -86,8 +86,8 @@ public struct TrainingState: Codable, Sendable, Equatable {
   public var bestStep = 0
   /// Evaluations since the best one.
   public var sinceBest = 0
-  /// Bad records left out so far.
-  public var skipped = 0
+  /// Bad records left out so far, each once: what was wrong with them.
+  public var skipped: [String] = []
   /// Seconds of training so far.
   public var elapsed = 0.0
 

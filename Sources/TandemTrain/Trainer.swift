@@ -75,10 +75,9 @@ public struct Trainer {
     self.run = run
     optimizer = try Optimizer(parts.recipe.optimizer, parts.store)
     state = checkpoint?.state ?? TrainingState(step: 0)
-    if let checkpoint {
-      try checkpoint.restore(optimizer)
-      try run.truncateMetrics(after: checkpoint.state.step)
-    }
+    if let checkpoint { try checkpoint.restore(optimizer) }
+    // Also without a checkpoint: a run that was killed before its first one starts over.
+    try run.truncateMetrics(after: state.step)
     log = try MetricsLog(run, after: state.step)
   }
 
@@ -95,7 +94,9 @@ public struct Trainer {
         recipe.optimizer.learningRate * recipe.schedule.factor(step: state.step, of: recipe.steps)
       let (loss, metrics) = try learn(material)
       let norm = try optimizer.gradientNorm()
-      guard loss.isFinite, norm.isFinite else { throw stopped(loss, norm) }
+      guard loss.isFinite, norm.isFinite else {
+        throw stopped("step \(state.step + 1): the loss is \(loss) and the gradient norm \(norm)")
+      }
       try optimizer.update(rate: rate, norm: norm)
       state.step += 1
 
@@ -166,6 +167,10 @@ public struct Trainer {
     let every = parts.recipe.evaluation.every
     guard isLast || (every > 0 && state.step % every == 0) else { return nil }
     let metrics = try optimizer.withAveragedWeights { try parts.evaluate() }
+    let loss = metrics.first { $0.name == "loss" }?.value ?? 0
+    guard loss.isFinite else {
+      throw stopped("step \(state.step): the loss of the evaluation is \(loss)")
+    }
     let quality = parts.quality(metrics)
     let isBest = state.best.map { quality > $0 } ?? true
     if isBest {
@@ -176,7 +181,7 @@ public struct Trainer {
       state.sinceBest += 1
     }
     var line = MetricsLine(
-      kind: .evaluation, step: state.step, loss: metrics.first { $0.name == "loss" }?.value ?? 0,
+      kind: .evaluation, step: state.step, loss: loss,
       metrics: Dictionary(metrics.map { ($0.name, $0.value) }) { first, _ in first })
     line.elapsed = state.elapsed
     try log.write(line)
@@ -195,21 +200,23 @@ public struct Trainer {
   private mutating func note(
     _ skipped: [String], _ report: (TrainingEvent) throws -> Void
   ) throws {
-    guard !skipped.isEmpty else { return }
-    state.skipped += skipped.count
-    try report(.skipped(skipped))
-    guard state.skipped <= parts.recipe.data.badRecords else {
+    // A record that is met again in a later epoch is no other one.
+    let new = Set(skipped).subtracting(state.skipped).sorted()
+    guard !new.isEmpty else { return }
+    state.skipped += new
+    try report(.skipped(new))
+    let count = state.skipped.count
+    guard count <= parts.recipe.data.badRecords else {
       throw DataError(
-        "\(skipped[0])\n\(state.skipped) bad record\(state.skipped == 1 ? "" : "s") so far, "
+        "\(new[0])\n\(count) bad record\(count == 1 ? "" : "s") so far, "
           + "data.badRecords allows \(parts.recipe.data.badRecords)")
     }
   }
 
-  private func stopped(_ loss: Double, _ norm: Double) -> RunError {
+  private func stopped(_ reason: String) -> RunError {
     let kept = (try? run.checkpoints.index().last).map { "the checkpoint \($0) is whole" }
     return RunError(
-      "step \(state.step + 1): the loss is \(loss) and the gradient norm \(norm): stopped; "
-        + (kept ?? "no checkpoint was written yet")
+      "\(reason): stopped; " + (kept ?? "no checkpoint was written yet")
         + ". A lower optimizer.learningRate, a longer schedule.warmup or optimizer.clip=1 may help"
     )
   }

@@ -9,6 +9,10 @@ import TandemTrain
 struct DataCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "data", abstract: "Fetch, list and check data sets.",
+    discussion: """
+      Example:
+        tandem data list
+      """,
     subcommands: [Fetch.self, List.self, Check.self])
 
   struct Fetch: ParsableCommand {
@@ -84,6 +88,10 @@ struct DataCommand: ParsableCommand {
 struct RecipesCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "recipes", abstract: "List, show and compare recipes.",
+    discussion: """
+      Example:
+        tandem recipes list
+      """,
     subcommands: [List.self, Show.self, Diff.self])
 
   struct List: ParsableCommand {

@@ -32,7 +32,7 @@ struct Pretrain: ParsableCommand {
 
   func run() throws {
     let resolved = try recipe.resolved()
-    try need(.pretrain, resolved.recipe, instead: "finetune")
+    try need(.pretrain, resolved.recipe, instead: "finetune \(recipe.recipe)")
     try TrainingSession.start(resolved, output, from)
   }
 }
@@ -51,7 +51,7 @@ struct Finetune: ParsableCommand {
 
   func run() throws {
     let resolved = try recipe.resolved()
-    try need(.finetune, resolved.recipe, instead: "pretrain")
+    try need(.finetune, resolved.recipe, instead: "pretrain \(recipe.recipe)")
     try TrainingSession.start(resolved, output, from)
   }
 }
@@ -59,7 +59,7 @@ struct Finetune: ParsableCommand {
 private func need(_ stage: Recipe.Stage, _ recipe: Recipe, instead: String) throws {
   guard recipe.stage == stage else {
     throw SettingsError(
-      "\(recipe.name) is a recipe to \(recipe.stage.rawValue): `tandem \(instead) \(recipe.name)`")
+      "\(recipe.name) is a recipe to \(recipe.stage.rawValue): `tandem \(instead)`")
   }
 }
 

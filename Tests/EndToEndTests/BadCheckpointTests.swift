@@ -135,7 +135,7 @@ enum WeightsFlaw: String, CaseIterable, Sendable {
     let command = ["finetune", "finetune.json", "--output", "run", "--from", "pretrained", "--set"]
     try work.fail(
       command + ["model.config.width=48"], code: ExitCode.badData,
-      saying: ["weights.safetensors", "of another shape", "[1, 1, 32]", "[1, 1, 48]"])
+      saying: ["weights.safetensors", "of another shape", "expected [56, 48], found [56, 32]"])
     try work.fail(
       command + ["model.config.layers=3"], code: ExitCode.badData,
       saying: ["weights.safetensors", "missing", "transformer.blocks.2."])

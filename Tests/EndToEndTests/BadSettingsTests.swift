@@ -72,7 +72,7 @@ import Testing
     try work.fail(
       ["pretrain", "other.json", "--output", "run"], code: ExitCode.usage,
       saying: ["'mml'", "'mlm'"])
-    try work.write("{\"steps\": 3,}", to: "broken.json")
+    try work.write("{\"steps\": ", to: "broken.json")
     try work.fail(
       ["pretrain", "broken.json", "--output", "run"], code: ExitCode.usage,
       saying: ["broken.json", "JSON"])

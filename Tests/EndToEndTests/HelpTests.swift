@@ -13,7 +13,7 @@ import Testing
       let outcome = try work.start(command + ["--help"]).finish()
       #expect(outcome.code == ExitCode.good, "\(command)")
       #expect(outcome.errors.isEmpty, "\(command)")
-      let example = (["tandem"] + command).joined(separator: " ") + " "
+      let example = (["tandem"] + command).joined(separator: " ")
       #expect(outcome.output.contains("Example"), "\(command)")
       #expect(outcome.output.contains("  " + example), "\(command)")
       seen.append(command.joined(separator: " "))

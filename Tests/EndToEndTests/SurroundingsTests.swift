@@ -81,7 +81,7 @@ enum Allowed {
     try work.fail(
       [
         "predict", "answers", "--input", "questions/test.jsonl", "--output", "nowhere/out.jsonl",
-      ], code: ExitCode.badData, saying: ["nowhere/out.jsonl"])
+      ], code: ExitCode.inputOutput, saying: ["nowhere/out.jsonl"])
   }
 
   @Test func openMPThreadsWaitBrieflyUnlessToldOtherwise() throws {

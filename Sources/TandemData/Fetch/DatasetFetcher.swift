@@ -1,6 +1,7 @@
 // The contract of a fetcher, and the list of them.
 
 import Foundation
+import TandemCore
 import TandemFiles
 
 /// Makes one data set on this machine from public packages.
@@ -68,8 +69,10 @@ public enum FetcherCatalog {
   /// The fetcher of that name. Throws `FetchError` listing the names there are.
   public static func fetcher(named name: String) throws -> any DatasetFetcher {
     guard let type = fetchers.first(where: { $0.name == name }) else {
-      let names = fetchers.map { $0.name }.joined(separator: ", ")
-      throw FetchError("there is no data set \"\(name)\" to fetch; there are: \(names)")
+      let names = fetchers.map { $0.name }
+      throw SettingsError(
+        "there is no data set '\(name)' to fetch; the nearest is "
+          + "'\(nearest(to: name, among: names) ?? "")' (known: \(names.joined(separator: ", ")))")
     }
     return type.init()
   }

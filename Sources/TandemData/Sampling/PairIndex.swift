@@ -6,16 +6,33 @@ public struct PairIndex: Sendable {
   private let pictures: [UInt64]
   private let texts: [UInt64]
   private let pairs: Set<UInt64>
+  /// Records that cannot be read: they make no pairs.
+  private let unreadable: Set<Int>
 
   /// Reads every record of the split once, undecoded.
-  public init(_ dataset: any Dataset, text: (Record) -> String) throws {
+  ///
+  /// - Parameter badRecords: how many may be unreadable; they are left out.
+  public init(
+    _ dataset: any Dataset, badRecords: Int = 0, text: (Record) -> String
+  ) throws {
+    var bad = BadRecords(allowed: badRecords)
+    var unreadable: Set<Int> = []
     var pictures: [UInt64] = []
     var texts: [UInt64] = []
     var pairs: Set<UInt64> = []
     pictures.reserveCapacity(dataset.count)
     texts.reserveCapacity(dataset.count)
     for index in 0..<dataset.count {
-      let record = try dataset.record(at: index)
+      let record: Record
+      do {
+        record = try dataset.record(at: index)
+      } catch {
+        try bad.note("\(error)")
+        unreadable.insert(index)
+        pictures.append(0)
+        texts.append(0)
+        continue
+      }
       let picture = stableHash(record.pictures.first ?? "")
       let words = stableHash(text(record))
       pictures.append(picture)
@@ -25,6 +42,7 @@ public struct PairIndex: Sendable {
     self.pictures = pictures
     self.texts = texts
     self.pairs = pairs
+    self.unreadable = unreadable
   }
 
   public var count: Int { pictures.count }
@@ -56,7 +74,8 @@ public struct PairIndex: Sendable {
   }
 
   private func isStranger(_ other: Int, to index: Int, _ replacingPicture: Bool) -> Bool {
-    replacingPicture
+    if unreadable.contains(other) { return false }
+    return replacingPicture
       ? !belongs(picture: other, text: index) : !belongs(picture: index, text: other)
   }
 

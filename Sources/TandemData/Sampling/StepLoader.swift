@@ -18,7 +18,7 @@ public struct StepLoader: Sendable {
   public init(
     builder: ExampleBuilder, order: SampleOrder, objectives: [ObjectiveDefinition],
     input: InputSpecification, specials: SpecialTokens, examplesPerStep: Int, rowBudget: Int,
-    seed: UInt64
+    badRecords: Int = 0, seed: UInt64
   ) throws {
     self.builder = builder
     self.order = order
@@ -28,7 +28,7 @@ public struct StepLoader: Sendable {
     self.examplesPerStep = examplesPerStep
     self.rowBudget = rowBudget
     self.seed = seed
-    index = try PairIndex(builder.dataset) { builder.text(of: $0) }
+    index = try PairIndex(builder.dataset, badRecords: badRecords) { builder.text(of: $0) }
   }
 
   /// Steps of `range` made ahead by `workers` threads.
@@ -66,9 +66,18 @@ public struct StepLoader: Sendable {
       specials: specials, input: input, positionInStep: position,
       pairStream: stream.child("pair").child(UInt64(position / 2)),
       otherPicture: { [builder, index = self.index] example, stream in
-        let other = try index.stranger(
-          to: example.index, replacingPicture: true, using: &stream)
-        return try builder.picture(at: other, using: &stream)
+        // A picture that cannot be read counts at its own record's turn: here another one serves.
+        var attempts = 0
+        while true {
+          let other = try index.stranger(
+            to: example.index, replacingPicture: true, using: &stream)
+          attempts += 1
+          do {
+            return try builder.picture(at: other, using: &stream)
+          } catch where attempts < 16 {
+            continue
+          }
+        }
       },
       otherText: { [builder, index = self.index] example, stream in
         let other = try index.stranger(
