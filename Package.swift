@@ -59,6 +59,21 @@ let package = Package(
       name: "TandemData", dependencies: ["TandemCore", "TandemFiles", "CArchive", "CHarfBuzz"]),
     .executableTarget(
       name: "tandem", dependencies: ["TandemRecipes", "TandemData", argumentParser]),
+
+    // Numeric tests.
+    .target(name: "TestSupport", dependencies: ["TandemCore"], path: "Tests/TestSupport"),
+    .testTarget(name: "TandemTorchTests", dependencies: ["TandemTorch", "TestSupport"]),
+    .testTarget(name: "TandemNNTests", dependencies: ["TandemNN", "TestSupport"]),
+    .testTarget(name: "TandemCoreTests", dependencies: ["TandemCore", "TestSupport"]),
+    .testTarget(
+      name: "TandemModelsTests", dependencies: ["TandemModels", "TandemObjectives", "TestSupport"]),
+    .testTarget(
+      name: "TandemObjectivesTests",
+      dependencies: ["TandemObjectives", "TandemModels", "TandemTasks", "TandemData", "TestSupport"]),
+    .testTarget(name: "TandemTasksTests", dependencies: ["TandemTasks", "TestSupport"]),
+    .testTarget(name: "TandemTrainTests", dependencies: ["TandemTrain", "TestSupport"]),
+    .testTarget(name: "TandemDataTests", dependencies: ["TandemData", "TestSupport"]),
+    .testTarget(name: "TandemRecipesTests", dependencies: ["TandemRecipes", "TestSupport"]),
   ],
   cxxLanguageStandard: .cxx20
 )
