@@ -1,5 +1,6 @@
 import TandemCore
 import TandemNN
+import TandemText
 import TandemTorch
 import Testing
 import TestSupport

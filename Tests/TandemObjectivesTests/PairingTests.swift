@@ -1,7 +1,9 @@
 import TandemCore
 import TandemData
 import TandemImage
+import TandemNN
 import TandemObjectives
+import TandemText
 import TandemTorch
 import Testing
 import TestSupport
