@@ -168,7 +168,8 @@ private struct Tiny<Model: VisionLanguageModel> {
         #expect(abs(parts.loss - whole.loss) < Tolerance.output * whole.loss)
         for (name, expected) in whole.gradients {
           let found = try #require(parts.gradients[name])
-          let gap = try relativeDifference(found, expected)
+          // Smaller gradients (a key's bias has none at all) are nothing but rounding.
+          let gap = try relativeDifference(found, expected, floor: 1e-2)
           #expect(gap < Tolerance.gradient, "\(name): \(gap)")
         }
       }
