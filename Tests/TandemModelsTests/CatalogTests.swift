@@ -146,14 +146,11 @@ private struct Tiny<Model: VisionLanguageModel> {
         let chosen = part.map { all[$0] }
         let encoding = try tiny.encode(
           chosen.map(\.sequence), Mode(isTraining: true, seed: 21))
-        for (place, runner) in runners.enumerated() {
-          guard
-            let report = try runner.loss(
-              encoding, chosen, place: place, denominator: denominators[place])
-          else { continue }
-          loss += try report.total.detached().item()
-          try Tensor.backward([report.total], [.ones([])])
+        let totals = try runners.enumerated().compactMap { place, runner in
+          try runner.loss(encoding, chosen, place: place, denominator: denominators[place])?.total
         }
+        for total in totals { loss += try total.detached().item() }
+        try Tensor.backward(totals, totals.map { _ in try .ones([]) })
       }
       return (
         loss,
@@ -171,7 +168,8 @@ private struct Tiny<Model: VisionLanguageModel> {
         #expect(abs(parts.loss - whole.loss) < Tolerance.output * whole.loss)
         for (name, expected) in whole.gradients {
           let found = try #require(parts.gradients[name])
-          let gap = try relativeDifference(found, expected)
+          // Smaller gradients (a key's bias has none at all) are nothing but rounding.
+          let gap = try relativeDifference(found, expected, floor: 1e-2)
           #expect(gap < Tolerance.gradient, "\(name): \(gap)")
         }
       }

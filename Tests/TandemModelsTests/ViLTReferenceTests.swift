@@ -118,7 +118,9 @@ import TestSupport
     #expect(abs(try loss.item() - expected) < Tolerance.loss * expected)
     for name in ["rank_output.weight", "rank_output.bias"] {
       let found = try #require(try fixture.store[name]?.value.gradient())
-      let gap = try relativeDifference(found, fixture.outputs.tensor("rank_gradient." + name))
+      // One softmax's gradients add up to 0: the bias's is nothing but rounding.
+      let gap = try relativeDifference(
+        found, fixture.outputs.tensor("rank_gradient." + name), floor: 1)
       #expect(gap < Tolerance.gradient)
     }
   }

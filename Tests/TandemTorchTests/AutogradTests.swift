@@ -55,6 +55,11 @@ private struct Refusal: Error, CustomStringConvertible {
     #expect(try x.gradient() == nil)
   }
 
+  @Test func rootsNeedTheirGradients() throws {
+    let x = try leaf(Tensor([1, 2] as [Float]))
+    #expect(throws: TorchError.self) { try Tensor.backward([x * 2, x * 3], [.ones([2])]) }
+  }
+
   @Test func backwardWithoutAGraphThrows() throws {
     #expect(throws: TorchError.self) { try Tensor([1] as [Float]).sum().backward() }
   }
