@@ -1,4 +1,4 @@
-public import TandemCore
+internal import TandemCore
 
 /// Bad records of a split, counted against what the recipe allows.
 public struct BadRecords: Sendable {
