@@ -124,7 +124,8 @@ import Testing
   }
 
   @Test(arguments: [
-    ("without [MASK]", "[MASK]"), ("a token twice", "again on line \(Words.vocabulary.count + 1)"), ("an empty line", "line 3"),
+    ("without [MASK]", "[MASK]"), ("a token twice", "again on line \(Words.vocabulary.count + 1)"),
+    ("an empty line", "line 3"),
     ("not UTF-8", "UTF-8"), ("missing", "no such file"),
   ])
   func aVocabularyThatCannotServe(flaw: String, sign: String) throws {

@@ -8,7 +8,8 @@ import Testing
 @Suite struct ResumeTests {
   private static let steps = 60
   private static let settings = [
-    "steps=\(steps)", "batch.examples=8", "checkpoints.every=4", "evaluation.every=8", "model.config.dropout=0.2",
+    "steps=\(steps)", "batch.examples=8", "checkpoints.every=4", "evaluation.every=8",
+    "model.config.dropout=0.2",
     "model.config.attentionDropout=0.1", "optimizer.averaging=0.9", "optimizer.clip=1",
   ]
 
@@ -73,7 +74,9 @@ import Testing
     let outcome = try work.succeed("resume", "answers", "--recipe", "finetune.json")
     #expect(outcome.errors.contains("done"))
     // A sitting opens an events file of its own; nothing else is new.
-    #expect(try work.contents().filter { before[$0.key] != nil || !$0.key.contains("/events/") } == before)
+    #expect(
+      try work.contents().filter { before[$0.key] != nil || !$0.key.contains("/events/") } == before
+    )
   }
 
   private func whole(in work: Workspace, _ more: [String] = []) throws {

@@ -74,7 +74,7 @@ public struct StepLoader: Sendable {
           attempts += 1
           do {
             return try builder.picture(at: other, using: &stream)
-          } catch where attempts < 16 {
+          } catch  where attempts < 16 {
             continue
           }
         }
