@@ -69,11 +69,27 @@ let package = Package(
     .testTarget(name: "TandemImageTests", dependencies: ["TandemImage"]),
     .testTarget(name: "TandemDataFetchTests", dependencies: ["TandemData", "TandemFiles"]),
     .testTarget(name: "TandemEventsTests", dependencies: ["TandemEvents"]),
-    .testTarget(name: "TandemReportTests", dependencies: ["TandemReport"]),
+    .testTarget(name: "TandemReportTests", dependencies: ["TandemReport", "TestSupport"]),
     .testTarget(name: "ArchitectureTests"),
     .testTarget(
       name: "EndToEndTests",
       dependencies: ["TandemCore", "TandemFiles", "TandemImage", "TandemTorch", "tandem"]),
+
+    // Numeric tests.
+    .target(name: "TestSupport", dependencies: ["TandemCore"], path: "Tests/TestSupport"),
+    .testTarget(name: "TandemTorchTests", dependencies: ["TandemTorch", "TestSupport"]),
+    .testTarget(name: "TandemNNTests", dependencies: ["TandemNN", "TestSupport"]),
+    .testTarget(name: "TandemCoreTests", dependencies: ["TandemCore", "TestSupport"]),
+    .testTarget(
+      name: "TandemModelsTests", dependencies: ["TandemModels", "TandemObjectives", "TestSupport"]),
+    .testTarget(
+      name: "TandemObjectivesTests",
+      dependencies: [
+        "TandemObjectives", "TandemModels", "TandemTasks", "TandemData", "TestSupport",
+      ]),
+    .testTarget(name: "TandemTasksTests", dependencies: ["TandemTasks", "TestSupport"]),
+    .testTarget(name: "TandemTrainTests", dependencies: ["TandemTrain", "TestSupport"]),
+    .testTarget(name: "TandemDataTests", dependencies: ["TandemData", "TestSupport"]),
   ],
   cxxLanguageStandard: .cxx20
 )

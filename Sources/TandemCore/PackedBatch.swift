@@ -24,7 +24,7 @@ public struct PackedBatch: Sendable {
   public let tokenOffsets: [Int]
   public let pictures: [PackedPicture]
   /// Normalised pixels of all distinct pictures, [P, 3·p·p], channel-major in a patch.
-  public let patches: [Float]
+  public private(set) var patches: [Float]
   /// For each sequence its place in `pictures`; −1 without one.
   public let pictureOfSequence: [Int]
   /// For each sequence the hidden patches, by raster place.
@@ -101,6 +101,18 @@ public struct PackedBatch: Sendable {
       initialized = count * width
     }
     return (pictures, patches)
+  }
+
+  /// The same layout over other patch rows, for pixel values that no picture of bytes holds.
+  ///
+  /// - Throws: `DataError` when their count is another.
+  package func withPatches(_ rows: [Float]) throws -> PackedBatch {
+    guard rows.count == patches.count else {
+      throw DataError("\(rows.count) patch values given, \(patches.count) needed")
+    }
+    var result = self
+    result.patches = rows
+    return result
   }
 
   // MARK: places

@@ -76,6 +76,11 @@ extension JSONValue {
     }
   }
 
+  /// These settings with `changes` in place of theirs, known or not.
+  public func overlaid(with changes: JSONValue) throws -> JSONValue {
+    try JSONValue.overlaid(self, with: changes, at: "") { _ in true }
+  }
+
   static func nested(_ path: String, _ value: JSONValue) -> JSONValue {
     path.split(separator: ".").reversed().reduce(value) { .object([String($1): $0]) }
   }

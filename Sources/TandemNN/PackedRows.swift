@@ -24,8 +24,10 @@ public struct PackedLayout: Sendable, Equatable {
     var keys: [Int64] = []
     keys.reserveCapacity(rowCount)
     for sequence in 0..<sequenceCount {
+      // Mixed first, so that sequences whose keys are neighbours share no row's key.
+      let start = mixed(sequenceKeys[sequence])
       for place in 0..<rows(of: sequence).count {
-        keys.append(Int64(bitPattern: mixed(sequenceKeys[sequence] &+ UInt64(place))))
+        keys.append(Int64(bitPattern: mixed(start &+ UInt64(place))))
       }
     }
     return keys

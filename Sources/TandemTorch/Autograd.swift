@@ -46,6 +46,12 @@ extension Tensor {
 
   /// Adds the gradients of several roots, given the gradient of each.
   public static func backward(_ roots: [Tensor], _ gradients: [Tensor]) throws {
+    guard roots.count == gradients.count else {
+      throw TorchError(
+        kind: .invalid, operation: "backward", shapes: roots.map(\.shape),
+        message: "\(roots.count) roots and \(gradients.count) gradients given")
+    }
+    defer { withExtendedLifetime((roots, gradients)) {} }
     try check(
       ctorch_backward(roots.map(\.handle), gradients.map(\.handle), roots.count), "backward",
       roots)
@@ -80,7 +86,9 @@ public func recomputed(_ input: Tensor, _ body: @escaping (Tensor) throws -> Ten
       let box = Unmanaged<Box>.fromOpaque(context).takeUnretainedValue()
       do {
         let argument = Tensor(owning: ctorch_tensor_retain(input))
-        output.pointee = ctorch_tensor_retain(try box.body(argument).handle)
+        let made = try box.body(argument)
+        // The result must live until it has its second owner: a temporary may go before that.
+        withExtendedLifetime(made) { output.pointee = ctorch_tensor_retain(made.handle) }
         return .OK
       } catch {
         ctorch_set_message("\(error)")

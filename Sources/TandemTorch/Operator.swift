@@ -38,6 +38,7 @@ public final class Operator: Sendable {
   /// Calls it and returns every tensor among its results; lists are flattened.
   func results(_ arguments: [Argument], most: Int = 4) throws(TorchError) -> [Tensor?] {
     let raw = try handle.get().raw
+    defer { withExtendedLifetime(arguments) {} }
     var integers: [Int] = []
     var failure: CTorchStatus = .OK
     let made = withUnsafeTemporaryAllocation(of: CTorchValue.self, capacity: arguments.count) {

@@ -57,7 +57,13 @@ public struct RunDirectory: Sendable {
         throw RunError(
           "\(cardFile): format \(version) is newer than this tandem's \(RunCard.currentFormat)")
       }
-      return try decoder.decode(RunCard.self, from: data)
+      // Settings that are newer than the run have their defaults.
+      let found = try decoder.decode(JSONValue.self, from: data)
+      guard case .object(var fields) = found, let recipe = fields["recipe"] else {
+        throw RunError("\(cardFile): has no recipe")
+      }
+      fields["recipe"] = try JSONValue(encoding: Recipe()).overlaid(with: recipe)
+      return try JSONValue.object(fields).decoded(RunCard.self)
     } catch let error as DecodingError {
       throw RunError("\(cardFile): \(JSONValue.explained(error))")
     }

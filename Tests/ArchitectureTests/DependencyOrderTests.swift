@@ -112,9 +112,11 @@ private func imports(of text: String) -> [(module: String, line: String)] {
 
   @Test func nothingEndsTheProcess() throws {
     let forbidden = [/fatalError\(/, /try!/, #/as! /#, /preconditionFailure\(/]
-    for file in try sourceFiles() {
+    // Generated code is not ours to change.
+    for file in try sourceFiles() where !file.path.hasSuffix(".pb.swift") {
       for pattern in forbidden {
-        #expect(file.text.firstMatch(of: pattern) == nil, "\(file.path)")
+        let isFound = file.text.firstMatch(of: pattern) != nil
+        #expect(!isFound, "\(file.path)")
       }
     }
   }

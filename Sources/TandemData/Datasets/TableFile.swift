@@ -21,11 +21,13 @@ public final class TableFile: Sendable {
       throw DataError("\(error)")
     }
     self.path = path
+    // Spreadsheets put a byte order mark before the first column's name.
+    let start = file.bytes.starts(with: [0xEF, 0xBB, 0xBF]) ? 3 : 0
     if path.hasSuffix(".jsonl") {
-      spans = Self.lines(file.bytes)
+      spans = Self.lines(file.bytes, from: start)
       columns = []
     } else if path.hasSuffix(".csv") {
-      var records = Self.csvRecords(file.bytes)
+      var records = Self.csvRecords(file.bytes, from: start)
       guard !records.isEmpty else { throw DataError(file: path, "has no header line") }
       let header = records.removeFirst()
       columns = try Self.csvFields(file.bytes, header.range, path, header.line)
@@ -37,8 +39,8 @@ public final class TableFile: Sendable {
 
   public var count: Int { spans.count }
 
-  /// The line that record `index` starts on, from 1.
-  public func line(_ index: Int) -> Int { spans[index].line }
+  /// The line that record `index` starts on, from 1; 0 when there is no such record.
+  public func line(_ index: Int) -> Int { spans.indices.contains(index) ? spans[index].line : 0 }
 
   /// The fields of record `index`; a list is one of strings.
   public func fields(_ index: Int) throws -> [String: [String]] {
@@ -67,9 +69,11 @@ public final class TableFile: Sendable {
     }
   }
 
-  private static func lines(_ bytes: UnsafeRawBufferPointer) -> [(Range<Int>, Int)] {
+  private static func lines(
+    _ bytes: UnsafeRawBufferPointer, from first: Int
+  ) -> [(Range<Int>, Int)] {
     var result: [(Range<Int>, Int)] = []
-    var start = 0
+    var start = first
     var line = 1
     while start < bytes.count {
       let rest = UnsafeRawBufferPointer(rebasing: bytes[start...])
@@ -83,11 +87,11 @@ public final class TableFile: Sendable {
     return result
   }
 
-  private static func csvRecords(_ bytes: UnsafeRawBufferPointer) -> [(
-    range: Range<Int>, line: Int
-  )] {
+  private static func csvRecords(
+    _ bytes: UnsafeRawBufferPointer, from first: Int
+  ) -> [(range: Range<Int>, line: Int)] {
     var result: [(range: Range<Int>, line: Int)] = []
-    var start = 0
+    var start = first
     var line = 1
     var startLine = 1
     var isQuoted = false

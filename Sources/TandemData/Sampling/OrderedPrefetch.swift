@@ -29,7 +29,8 @@ public final class OrderedPrefetch<Item: Sendable>: @unchecked Sendable {
     self.capacity = max(1, capacity)
     for number in 0..<max(1, workers) {
       let thread = Thread { [weak self] in
-        while let item = self?.claim() {
+        while let claim = self?.claim() {
+          guard case .item(let item) = claim else { continue }
           let result = Result { try make(item) }
           self?.deliver(item, result)
         }
@@ -62,15 +63,24 @@ public final class OrderedPrefetch<Item: Sendable>: @unchecked Sendable {
     condition.unlock()
   }
 
-  /// A worker waits here, at most half a second at a time, so that it notices a prefetch that was
-  /// dropped without being cancelled.
-  private func claim() -> Int? {
+  private enum Claim {
+    case item(Int)
+    /// Enough is made for now.
+    case later
+  }
+
+  /// A worker waits here, at most half a second at a time: in between it holds no reference, so
+  /// that a prefetch that was dropped without being cancelled goes, and its workers with it.
+  private func claim() -> Claim? {
     condition.lock()
     defer { condition.unlock() }
-    while !isCancelled, nextToMake < end, nextToMake >= nextToGive + capacity { condition.wait() }
+    let limit = Date(timeIntervalSinceNow: 0.5)
+    while !isCancelled, nextToMake < end, nextToMake >= nextToGive + capacity {
+      guard condition.wait(until: limit) else { return .later }
+    }
     guard !isCancelled, nextToMake < end else { return nil }
     nextToMake += 1
-    return nextToMake - 1
+    return .item(nextToMake - 1)
   }
 
   private func deliver(_ item: Int, _ result: Result<Item, any Error>) {

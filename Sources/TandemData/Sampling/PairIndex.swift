@@ -58,6 +58,9 @@ public struct PairIndex: Sendable {
   public func stranger(
     to index: Int, replacingPicture: Bool, using stream: inout RandomStream
   ) throws -> Int {
+    guard pictures.indices.contains(index) else {
+      throw DataError("there is no record \(index) among \(count)")
+    }
     // Random draws end fast unless almost everything belongs together; then all are tried.
     for _ in 0..<64 {
       let other = stream.below(count)

@@ -26,7 +26,7 @@ enum ViLTEasyVQA {
     recipe.summary = "the demo's fine-tuning for questions: 5 minutes, at least 93 %"
     recipe.stage = .finetune
     recipe.objectives = [Recipe.ObjectiveChoice("vqa")]
-    recipe.steps = 2400
+    recipe.steps = 2800
     return recipe
   }
 
