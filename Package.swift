@@ -67,7 +67,8 @@ let package = Package(
     .testTarget(name: "TandemFilesTests", dependencies: ["TandemFiles"]),
     .testTarget(name: "TandemTextTests", dependencies: ["TandemText"]),
     .testTarget(name: "TandemImageTests", dependencies: ["TandemImage"]),
-    .testTarget(name: "TandemDataFetchTests", dependencies: ["TandemData", "TandemFiles"]),
+    .testTarget(
+      name: "TandemDataFetchTests", dependencies: ["TandemCore", "TandemData", "TandemFiles"]),
     .testTarget(name: "TandemEventsTests", dependencies: ["TandemEvents"]),
     .testTarget(name: "TandemReportTests", dependencies: ["TandemReport", "TestSupport"]),
     .testTarget(name: "ArchitectureTests"),

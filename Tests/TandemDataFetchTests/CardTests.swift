@@ -1,4 +1,5 @@
 import Foundation
+import TandemCore
 import TandemData
 import TandemFiles
 import Testing
@@ -104,7 +105,7 @@ private struct TwoLines: DatasetFetcher {
     let names = FetcherCatalog.fetchers.map { $0.name }
     #expect(Set(names).count == names.count)
     for name in names { #expect(try type(of: FetcherCatalog.fetcher(named: name)).name == name) }
-    let error = #expect(throws: FetchError.self) { try FetcherCatalog.fetcher(named: "coco") }
+    let error = #expect(throws: SettingsError.self) { try FetcherCatalog.fetcher(named: "coco") }
     #expect(error?.description.contains("easy-vqa") == true)
   }
 }
