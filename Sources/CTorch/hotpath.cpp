@@ -33,7 +33,8 @@ struct OneDNNLinear : torch::autograd::Function<OneDNNLinear> {
                             at::Tensor bias) {
     context->save_for_backward({x, weight});
     at::AutoDispatchBelowADInplaceOrView below;
-    return onednn_linear(x, weight, bias.numel() > 0 ? bias : at::Tensor());
+    // Autograd functions take defined tensors only: an empty bias stands for none.
+    return onednn_linear(x, weight, bias.numel() == 0 ? at::Tensor() : bias);
   }
 
   static variable_list backward(AutogradContext *context, variable_list gradients) {
@@ -338,8 +339,8 @@ CTorchStatus ctorch_linear(
   return guard([&] {
     const auto input = borrow(x), w = borrow(weight), b = borrow(bias);
     if (kernel == 1 && input.dim() == 2 && input.size(0) > 0) {
-      // Autograd functions take defined tensors only: an empty bias stands for none.
-      *result = give(OneDNNLinear::apply(input, w, b.defined() ? b : at::empty({0}, w.options())));
+      const auto none = at::empty({0}, w.options());
+      *result = give(OneDNNLinear::apply(input, w, b.defined() ? b : none));
     } else {
       *result = give(
           at::linear(input, w, b.defined() ? std::optional<at::Tensor>(b) : std::nullopt));

@@ -6,7 +6,7 @@ import TandemCore
 import Testing
 
 @Suite struct ResumeTests {
-  private static let steps = 60
+  private static let steps = 120
   private static let settings = [
     "steps=\(steps)", "batch.examples=8", "checkpoints.every=4", "evaluation.every=8",
     "model.config.dropout=0.2",

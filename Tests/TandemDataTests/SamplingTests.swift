@@ -165,16 +165,23 @@ private struct Pairs: Dataset {
     gate.signal()
   }
 
-  /// A prefetch that is dropped without being cancelled goes: waiting workers do not hold it.
+  /// A prefetch that is dropped without being cancelled goes, and with its workers what they hold.
   @Test func aDroppedPrefetchGoes() throws {
+    final class Held: Sendable {}
     weak var dropped: OrderedPrefetch<Int>?
+    weak var freed: Held?
     do {
-      let prefetch = OrderedPrefetch<Int>(0..<100, workers: 2, capacity: 2) { $0 }
+      let held = Held()
+      let prefetch = OrderedPrefetch<Int>(0..<100, workers: 2, capacity: 2) { number in
+        withExtendedLifetime(held) { number }
+      }
+      freed = held
       dropped = prefetch
       #expect(try prefetch.next() == 0)
     }
     let deadline = ContinuousClock.now + .seconds(10)
-    while dropped != nil, ContinuousClock.now < deadline { Thread.sleep(forTimeInterval: 0.05) }
+    while freed != nil, ContinuousClock.now < deadline { Thread.sleep(forTimeInterval: 0.02) }
     #expect(dropped == nil)
+    #expect(freed == nil)
   }
 }

@@ -2,18 +2,10 @@ internal import Foundation
 
 /// Makes items on worker threads, a bounded number ahead, and hands them out in order.
 ///
-/// An error is handed out at its item's turn, so nothing is lost before it.
-public final class OrderedPrefetch<Item: Sendable>: @unchecked Sendable {
-  // Every stored variable below is read and written between `condition.lock` and `unlock`.
-  private let condition = NSCondition()
-  private var ready: [Int: Result<Item, any Error>] = [:]
-  private var nextToMake: Int
-  private var nextToGive: Int
-  private var isCancelled = false
-  private let end: Int
-  private let capacity: Int
-  /// Seconds the consumer has waited for items.
-  public private(set) var waited = 0.0
+/// An error is handed out at its item's turn, so nothing is lost before it. The workers end when
+/// all is made, on ``cancel()``, and when the prefetch is dropped: they hold its queue only.
+public final class OrderedPrefetch<Item: Sendable>: Sendable {
+  private let queue: PrefetchQueue<Item>
 
   /// - Parameters:
   ///   - range: the numbers of the items, asked for in order.
@@ -23,16 +15,12 @@ public final class OrderedPrefetch<Item: Sendable>: @unchecked Sendable {
   public init(
     _ range: Range<Int>, workers: Int, capacity: Int, make: @escaping @Sendable (Int) throws -> Item
   ) {
-    nextToMake = range.lowerBound
-    nextToGive = range.lowerBound
-    end = range.upperBound
-    self.capacity = max(1, capacity)
+    let queue = PrefetchQueue<Item>(range, capacity: max(1, capacity))
+    self.queue = queue
     for number in 0..<max(1, workers) {
-      let thread = Thread { [weak self] in
-        while let claim = self?.claim() {
-          guard case .item(let item) = claim else { continue }
-          let result = Result { try make(item) }
-          self?.deliver(item, result)
+      let thread = Thread {
+        while let item = queue.claim() {
+          queue.deliver(item, Result { try make(item) })
         }
       }
       thread.name = "loader-\(number)"
@@ -41,8 +29,44 @@ public final class OrderedPrefetch<Item: Sendable>: @unchecked Sendable {
     }
   }
 
+  deinit { queue.cancel() }
+
+  /// Seconds the consumer has waited for items.
+  public var waited: Double { queue.secondsWaited }
+
   /// The next item, in order; nil after the last one.
-  public func next() throws -> Item? {
+  public func next() throws -> Item? { try queue.next() }
+
+  /// Lets the workers end; items in the making are dropped.
+  public func cancel() { queue.cancel() }
+}
+
+/// What the consumer and the workers share.
+private final class PrefetchQueue<Item: Sendable>: @unchecked Sendable {
+  // Every stored variable below is read and written between `condition.lock` and `unlock`.
+  private let condition = NSCondition()
+  private var ready: [Int: Result<Item, any Error>] = [:]
+  private var nextToMake: Int
+  private var nextToGive: Int
+  private var isCancelled = false
+  private var waited = 0.0
+  private let end: Int
+  private let capacity: Int
+
+  init(_ range: Range<Int>, capacity: Int) {
+    nextToMake = range.lowerBound
+    nextToGive = range.lowerBound
+    end = range.upperBound
+    self.capacity = capacity
+  }
+
+  var secondsWaited: Double {
+    condition.lock()
+    defer { condition.unlock() }
+    return waited
+  }
+
+  func next() throws -> Item? {
     condition.lock()
     defer { condition.unlock() }
     guard nextToGive < end else { return nil }
@@ -55,37 +79,26 @@ public final class OrderedPrefetch<Item: Sendable>: @unchecked Sendable {
     return try result.get()
   }
 
-  /// Lets the workers end; items in the making are dropped.
-  public func cancel() {
+  func cancel() {
     condition.lock()
     isCancelled = true
     condition.broadcast()
     condition.unlock()
   }
 
-  private enum Claim {
-    case item(Int)
-    /// Enough is made for now.
-    case later
-  }
-
-  /// A worker waits here, at most half a second at a time: in between it holds no reference, so
-  /// that a prefetch that was dropped without being cancelled goes, and its workers with it.
-  private func claim() -> Claim? {
+  /// The number of the next item to make, once there is room for it; nil when there is none.
+  func claim() -> Int? {
     condition.lock()
     defer { condition.unlock() }
-    let limit = Date(timeIntervalSinceNow: 0.5)
-    while !isCancelled, nextToMake < end, nextToMake >= nextToGive + capacity {
-      guard condition.wait(until: limit) else { return .later }
-    }
+    while !isCancelled, nextToMake < end, nextToMake >= nextToGive + capacity { condition.wait() }
     guard !isCancelled, nextToMake < end else { return nil }
     nextToMake += 1
-    return .item(nextToMake - 1)
+    return nextToMake - 1
   }
 
-  private func deliver(_ item: Int, _ result: Result<Item, any Error>) {
+  func deliver(_ item: Int, _ result: Result<Item, any Error>) {
     condition.lock()
-    ready[item] = result
+    if !isCancelled { ready[item] = result }
     condition.broadcast()
     condition.unlock()
   }
