@@ -1,6 +1,8 @@
 internal import TandemCore
 internal import TandemData
 internal import TandemNN
+internal import TandemText
+internal import TandemTorch
 internal import TandemTrain
 
 /// What a run is about to do, said before its first step.
@@ -11,7 +13,8 @@ public struct RunPlan: Sendable {
   }
   public let lines: [Line]
 
-  init(_ assembly: Assembly, _ card: RunCard) throws {
+  /// - Parameter rate: billions of operations a second of the model's products; 0 when unknown.
+  init(_ assembly: Assembly, _ card: RunCard, rate: Double) throws {
     let recipe = assembly.recipe
     let train = try assembly.dataset(.train)
     let held = try assembly.dataset(recipe.evaluation.split)
@@ -48,10 +51,39 @@ public struct RunPlan: Sendable {
       "\(recipe.compute.device), \(recipe.compute.precision.rawValue), "
         + "\(card.environment.threads) threads, \(card.environment.linearKernel) kernel, "
         + "\(card.environment.cpu)")
+    if rate > 0 {
+      let seconds = try Self.seconds(assembly, train, rate: rate)
+      add("time", "about \(grouped(Int((seconds / 60).rounded(.up)))) min on a machine left alone")
+    }
     add("memory", "about \(grouped(Self.megabytes(assembly))) MB")
     let changed = card.origins.filter { $0.value == "--set" }.keys.sorted()
     if !changed.isEmpty { add("changed", "by --set: " + changed.joined(separator: ", ")) }
     self.lines = lines
+  }
+
+  /// Six operations a weight and row for forward and backward, over the weights of the layers, at
+  /// half the rate of the products alone: the rest goes into norms, attention, heads and updates.
+  private static func seconds(
+    _ assembly: Assembly, _ train: any Dataset, rate: Double
+  ) throws -> Double {
+    let recipe = assembly.recipe
+    let builder = try assembly.builder(train, training: false)
+    var stream = RandomStream(seed: 0)
+    var rows = 0
+    let sample = min(8, train.count)
+    for number in 0..<sample {
+      // A bad record is the training's to report.
+      guard let example = try? builder.example(at: number * train.count / sample, using: &stream)
+      else { continue }
+      rows += assembly.input.rowCount(
+        InputSequence(
+          text: example.texts.first.map { Array($0.ids) } ?? [], picture: example.pictures.first))
+    }
+    let passes = assembly.objectives.filter { $0.definition.sequencesOf == nil }.count
+    let rowsPerStep = Double(rows * recipe.batch.examples * passes) / Double(max(1, sample))
+    let weights = assembly.store.parameters
+      .filter { $0.shape.count > 1 && $0.name.contains("blocks.") }.reduce(0) { $0 + $1.count }
+    return 2 * 6 * Double(weights) * rowsPerStep * Double(recipe.steps) / (rate * 1e9)
   }
 
   /// Weights, gradients and two moments in float32, and the activations of one micro-batch: about

@@ -10,26 +10,31 @@ public struct Runtime: Sendable {
 
   public let threads: Int
   public let kernel: LinearKernel
-  /// Medians of the measurement, in milliseconds, for the record.
-  public let measured: [String: Double]
+  /// Billions of operations a second of the model's own products, forward and backward, on the
+  /// kernel that serves; 0 on a GPU, where nothing is measured.
+  public let rate: Double
 
   /// Sets the threads and chooses the kernel; call before the first operator.
   public static func configure(_ compute: Recipe.Compute, shapes: [KernelShape]) throws -> Runtime {
     let threads =
       compute.threads > 0 ? compute.threads : ProcessInfo.processInfo.activeProcessorCount
     try TorchRuntime.configure(threads: threads)
-    switch compute.linearKernel {
-    case .plain: return Runtime(threads: threads, kernel: .plain, measured: [:])
-    case .oneDNN: return Runtime(threads: threads, kernel: .oneDNN, measured: [:])
-    case .measured:
-      guard compute.device == "cpu" else {
-        return Runtime(threads: threads, kernel: .plain, measured: [:])
-      }
-      let times = try KernelChoice.measure(shapes, compute.precision)
-      return Runtime(
-        threads: threads, kernel: times.oneDNN < times.plain ? .oneDNN : .plain,
-        measured: ["plain": times.plain, "oneDNN": times.oneDNN])
+    guard compute.device == "cpu" else {
+      return Runtime(threads: threads, kernel: .plain, rate: 0)
     }
+    let seconds = try KernelChoice.measure(shapes, compute.precision)
+    let fastest: LinearKernel =
+      seconds[.oneDNN, default: .infinity] < seconds[.plain, default: .infinity] ? .oneDNN : .plain
+    let kernel: LinearKernel =
+      switch compute.linearKernel {
+      case .plain: .plain
+      case .oneDNN: .oneDNN
+      case .measured: fastest
+      }
+    let operations = shapes.reduce(0.0) { $0 + 6 * Double($1.rows * $1.input * $1.output) }
+    return Runtime(
+      threads: threads, kernel: kernel,
+      rate: operations / seconds[kernel, default: .infinity] / 1e9)
   }
 
   /// The threads of an earlier sitting.
@@ -72,24 +77,23 @@ public struct KernelShape: Sendable, Hashable {
 /// Times forward and backward of a linear layer on each kernel: which of them serves is measured,
 /// never guessed from the processor's name.
 enum KernelChoice {
+  /// For each kernel the seconds of all shapes together.
   static func measure(
     _ shapes: [KernelShape], _ precision: Precision
-  ) throws -> (plain: Double, oneDNN: Double) {
-    var plain = 0.0
-    var oneDNN = 0.0
+  ) throws -> [LinearKernel: Double] {
+    var sums: [LinearKernel: Double] = [:]
     for shape in shapes {
       let layer = try Layer(shape, precision)
       // Runs in turn, so that a change of the machine's speed meets both; the least counts.
-      var times: [LinearKernel: [Double]] = [:]
+      var least: [LinearKernel: Double] = [:]
       for _ in 0..<9 {
         for kernel in LinearKernel.allCases {
-          times[kernel, default: []].append(try layer.time(kernel))
+          least[kernel] = min(least[kernel] ?? .infinity, try layer.time(kernel))
         }
       }
-      plain += times[.plain]?.min() ?? .infinity
-      oneDNN += times[.oneDNN]?.min() ?? .infinity
+      for (kernel, seconds) in least { sums[kernel, default: 0] += seconds }
     }
-    return (plain * 1000, oneDNN * 1000)
+    return sums
   }
 
   private struct Layer {

@@ -40,7 +40,7 @@ public final class TrainingRun {
     let card = RunCard(
       recipe: recipe, origins: resolved.origins, initializedFrom: initial ?? "",
       environment: runtime.environment(started: time))
-    let plan = try RunPlan(assembly, card)
+    let plan = try RunPlan(assembly, card, rate: runtime.rate)
     let directory = try RunDirectory.create(at: output)
     try AtomicFile.write(
       utf8: assembly.vocabulary.tokens.joined(separator: "\n") + "\n",
@@ -80,7 +80,8 @@ public final class TrainingRun {
     try assembly.store.loadReport().check(
       optional: checkpoint == nil ? assembly.isHead : { _ in false })
     return TrainingRun(
-      directory: directory, assembly: assembly, card: card, plan: try RunPlan(assembly, card),
+      directory: directory, assembly: assembly, card: card,
+      plan: try RunPlan(assembly, card, rate: 0),
       checkpoint: checkpoint, isInterrupted: isInterrupted)
   }
 
