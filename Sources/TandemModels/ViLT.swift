@@ -28,6 +28,9 @@ public struct ViLT: VisionLanguageModel {
     public var grid = 12
     /// The shorter side of a picture in pixels; the longer one is at most 1333/800 of it.
     public var shorterSide = 384
+    /// What is taken from pixel values in 0...1, per channel, and what they are divided by.
+    public var mean: [Float] = [0.5, 0.5, 0.5]
+    public var deviation: [Float] = [0.5, 0.5, 0.5]
     /// Rows of the table of modality types: 2, or 3 for two pictures (NLVR2).
     public var modalities = 2
     public var dropout = 0.1
@@ -120,6 +123,10 @@ public struct ViLT: VisionLanguageModel {
       "dropout and attentionDropout must be in 0..<1, found \(config.dropout) and "
         + "\(config.attentionDropout)")
     try need(config.layers > 0 && config.patchSize > 0 && config.grid > 0, "sizes must be positive")
+    try need(
+      config.mean.count == 3 && config.deviation.count == 3
+        && config.deviation.allSatisfy { $0 > 0 },
+      "mean and deviation need three numbers each, deviations above 0")
     try need(config.textLength > 2, "textLength \(config.textLength) leaves no room for words")
     try need(
       config.shorterSide >= config.patchSize,
@@ -129,8 +136,9 @@ public struct ViLT: VisionLanguageModel {
 
   public static func input(_ config: Config, _ specials: SpecialTokens) -> InputSpecification {
     InputSpecification(
-      textLength: config.textLength, patchSize: config.patchSize,
-      classification: specials.classification, separator: specials.separator, pictureTokens: 1)
+      textLength: config.textLength, patchSize: config.patchSize, mean: config.mean,
+      deviation: config.deviation, classification: specials.classification,
+      separator: specials.separator, pictureTokens: 1)
   }
 
   public static func resize(_ config: Config) -> ResizeRule {

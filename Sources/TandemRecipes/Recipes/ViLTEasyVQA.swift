@@ -26,7 +26,7 @@ enum ViLTEasyVQA {
     recipe.summary = "the demo's fine-tuning for questions: 7 minutes, at least 93 %"
     recipe.stage = .finetune
     recipe.objectives = [Recipe.ObjectiveChoice("vqa")]
-    recipe.steps = 3600
+    recipe.steps = 3200
     return recipe
   }
 
@@ -57,6 +57,11 @@ enum ViLTEasyVQA {
     // Its questions ask for shapes and colours, never for left or right.
     recipe.data.mirrors = true
     recipe.model.initialization = .fanIn
+    // Its pictures are light and pale: measured over the training split.
+    recipe.model.config = .object([
+      "mean": .array([.number(0.926), .number(0.927), .number(0.918)]),
+      "deviation": .array([.number(0.192), .number(0.188), .number(0.207)]),
+    ])
     recipe.optimizer.learningRate = 2e-3
     recipe.optimizer.clip = 1
     recipe.batch.examples = 64
