@@ -44,7 +44,8 @@ public final class Assembly {
       seed: recipe.seed, precision: recipe.compute.precision, linearKernel: kernel,
       device: device, productInitialization: recipe.model.initialization, source: source)
     let built = try Self.build(
-      ModelCatalog.find(recipe.model.name), recipe.model.config, store, specials)
+      ModelCatalog.find(recipe.model.name), recipe.model.preset, recipe.model.config, store,
+      specials)
     model = built.model
     input = built.input
     resize = built.resize
@@ -60,12 +61,17 @@ public final class Assembly {
   }
 
   private static func build<M: VisionLanguageModel>(
-    _ type: M.Type, _ json: JSONValue, _ store: ParameterStore, _ specials: SpecialTokens
+    _ type: M.Type, _ preset: String, _ json: JSONValue, _ store: ParameterStore,
+    _ specials: SpecialTokens
   ) throws -> (model: any VisionLanguageModel, input: InputSpecification, resize: ResizeRule) {
     let config: M.Config
     do {
-      config = try json.decoded(M.Config.self)
-    } catch {
+      // A run may be older than a setting of its model: that one has the preset's value.
+      guard let base = M.presets[preset] ?? M.presets.values.first else {
+        throw SettingsError("\(M.name) has no presets")
+      }
+      config = try JSONValue(encoding: base).overlaid(with: json).decoded(M.Config.self)
+    } catch let error as DecodingError {
       throw SettingsError("model.config: \(JSONValue.explained(error))")
     }
     return (
