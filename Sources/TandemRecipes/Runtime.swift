@@ -64,7 +64,7 @@ public struct KernelShape: Sendable, Hashable {
   /// The feed-forward products of a recipe's model, which make most of its work.
   static func shapes(of recipe: Recipe) -> [KernelShape] {
     guard case .integer(let width)? = recipe.model.config["width"],
-      case .integer(let inner)? = recipe.model.config["feedForward"]
+      case .integer(let inner)? = recipe.model.config["feedForward"], width > 0, inner > 0
     else { return [KernelShape(rows: 1024, input: 256, output: 1024)] }
     let rows = min(recipe.batch.rows, 2048)
     return [
