@@ -56,8 +56,8 @@ final class Console {
   }
 }
 
-/// Prints a value as JSON on standard output.
-func printLine(_ text: String) { print(text) }
+/// A line of results on standard output, at once even where that is a pipe.
+func printLine(_ text: String) { FileHandle.standardOutput.write(Data((text + "\n").utf8)) }
 
 /// A number with a fixed count of digits after the point.
 func fixed(_ value: Double, _ digits: Int) -> String { String(format: "%.\(digits)f", value) }
