@@ -33,9 +33,7 @@ enum ViLTEasyVQA {
   static var full: Recipe {
     var recipe = demo
     recipe.name = "vilt/easy-vqa"
-    recipe.summary = "the demo's model fine-tuned from random weights for longer: aims at 99 %"
-    recipe.steps = 10_000
-    recipe.evaluation.every = 1000
+    recipe.summary = "the demo's model from random weights: aims at 99 %, 8 to 13 minutes"
     return recipe
   }
 
