@@ -33,7 +33,7 @@ enum ViLTEasyVQA {
   static var full: Recipe {
     var recipe = demo
     recipe.name = "vilt/easy-vqa"
-    recipe.summary = "the demo's model from random weights: aims at 99 %, 8 to 13 minutes"
+    recipe.summary = "the demo's model from random weights: aims at 99 %"
     return recipe
   }
 
