@@ -50,6 +50,12 @@ public enum RecipeResolver {
     try settings.lay(onlyChanged(layer, from: defaults), origin: origin)
     try expandObjectives(&settings)
     for assignment in assignments { try settings.set(assignment) }
+    // A larger number would be read as a fraction and come back as another seed.
+    guard case .integer(0...)? = settings.value["seed"] else {
+      throw SettingsError(
+        "seed: expected a whole number from 0 to \(Int.max), found "
+          + "\(settings.value["seed"]?.compact ?? "nothing")")
+    }
     let recipe: Recipe
     do {
       recipe = try settings.value.decoded(Recipe.self)

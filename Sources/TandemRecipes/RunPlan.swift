@@ -1,6 +1,7 @@
 internal import TandemCore
 internal import TandemData
 internal import TandemNN
+internal import TandemObjectives
 internal import TandemText
 internal import TandemTorch
 internal import TandemTrain
@@ -13,11 +14,16 @@ public struct RunPlan: Sendable {
   }
   public let lines: [Line]
 
-  /// - Parameter rate: billions of operations a second of the model's products; 0 when unknown.
-  init(_ assembly: Assembly, _ card: RunCard, rate: Double) throws {
+  /// - Parameters:
+  ///   - loaders: the run's data; the step after `stepsDone` is prepared to see what a step takes.
+  ///   - rate: billions of operations a second of the model's products; 0 when unknown.
+  init(
+    _ assembly: Assembly, _ card: RunCard, _ loaders: RunLoaders, after stepsDone: Int, rate: Double
+  ) throws {
     let recipe = assembly.recipe
-    let train = try assembly.dataset(.train)
-    let held = try assembly.dataset(recipe.evaluation.split)
+    let train = loaders.training.index
+    let held = loaders.evaluation.index
+    let sample = try loaders.training.prepared(stepsDone)
     var lines: [Line] = []
     func add(_ title: String, _ text: String) { lines.append(Line(title: title, text: text)) }
     let trunk = assembly.store.parameters.filter { !assembly.isHead($0.name) }
@@ -31,6 +37,7 @@ public struct RunPlan: Sendable {
       "data",
       "\(recipe.data.dataset): \(grouped(train.count)) records to train, \(grouped(held.count)) "
         + "to \(recipe.evaluation.split == .test ? "test" : "validate")")
+    add("checks", Self.checks(loaders, sample))
     add(
       "learns",
       recipe.objectives.map { $0.weight == 1 ? $0.name : "\($0.weight)·\($0.name)" }
@@ -52,49 +59,53 @@ public struct RunPlan: Sendable {
         + "\(card.environment.threads) threads, \(card.environment.linearKernel) kernel, "
         + "\(card.environment.cpu)")
     if rate > 0 {
-      let seconds = try Self.seconds(assembly, train, rate: rate)
+      let seconds = Self.seconds(assembly, rowsPerStep: sample.rowCount, rate: rate)
       add("time", "about \(grouped(Int((seconds / 60).rounded(.up)))) min on a machine left alone")
     }
-    add("memory", "about \(grouped(Self.megabytes(assembly))) MB")
+    add("memory", "about \(grouped(Self.megabytes(assembly, sample))) MB")
     let changed = card.origins.filter { $0.value == "--set" }.keys.sorted()
     if !changed.isEmpty { add("changed", "by --set: " + changed.joined(separator: ", ")) }
     self.lines = lines
   }
 
-  /// Six operations a weight and row for forward and backward, over the weights of the layers, at
-  /// half the rate of the products alone: the rest goes into norms, attention, heads and updates.
-  private static func seconds(
-    _ assembly: Assembly, _ train: any Dataset, rate: Double
-  ) throws -> Double {
-    let recipe = assembly.recipe
-    let builder = try assembly.builder(train, training: false)
-    var stream = RandomStream(seed: 0)
-    var rows = 0
-    let sample = min(8, train.count)
-    for number in 0..<sample {
-      // A bad record is the training's to report.
-      guard let example = try? builder.example(at: number * train.count / sample, using: &stream)
-      else { continue }
-      rows += assembly.input.rowCount(
-        InputSequence(
-          text: example.texts.first.map { Array($0.ids) } ?? [], picture: example.pictures.first))
-    }
-    let passes = assembly.objectives.filter { $0.definition.sequencesOf == nil }.count
-    let rowsPerStep = Double(rows * recipe.batch.examples * passes) / Double(max(1, sample))
-    let weights = assembly.store.parameters
-      .filter { $0.shape.count > 1 && $0.name.contains("blocks.") }.reduce(0) { $0 + $1.count }
-    return 2 * 6 * Double(weights) * rowsPerStep * Double(recipe.steps) / (rate * 1e9)
+  /// What reading the data once has shown.
+  private static func checks(_ loaders: RunLoaders, _ sample: PreparedStep) -> String {
+    let unreadable =
+      loaders.training.index.unreadableCount + loaders.evaluation.index.unreadableCount
+    let shared = loaders.training.index.sharedPictureCount(with: loaders.evaluation.index)
+    return [
+      "all records read" + (unreadable == 0 ? "" : ", \(grouped(unreadable)) cannot be used"),
+      shared == 0
+        ? "no picture in both splits" : "ATTENTION: \(grouped(shared)) pictures are in both splits",
+      "\(grouped(sample.exampleCount)) examples of the first step decoded"
+        + (sample.skipped.isEmpty ? "" : ", \(grouped(sample.skipped.count)) left out"),
+    ].joined(separator: "; ")
   }
 
-  /// Weights, gradients and two moments in float32, and the activations of one micro-batch: about
-  /// 34 rows of the width a layer (the inputs of four products, three norms and the attention).
-  private static func megabytes(_ assembly: Assembly) -> Int {
-    let recipe = assembly.recipe
+  /// Six operations a weight and row for forward and backward, over the weights of the layers, at
+  /// half the rate of the products alone: the rest goes into norms, attention, heads and updates.
+  private static func seconds(_ assembly: Assembly, rowsPerStep: Int, rate: Double) -> Double {
+    let weights = assembly.store.parameters
+      .filter { $0.shape.count > 1 && $0.name.contains("blocks.") }.reduce(0) { $0 + $1.count }
+    let operations =
+      6 * Double(weights) * Double(rowsPerStep) * Double(assembly.recipe.steps)
+    return 2 * operations / (rate * 1e9)
+  }
+
+  /// Weights, gradients and two moments in float32, and what the largest forward keeps: about 34
+  /// rows of the width a layer (the inputs of four products, three norms and the attention), and
+  /// for each masked piece three rows of the vocabulary (logits, their logarithms, gradients).
+  private static func megabytes(_ assembly: Assembly, _ sample: PreparedStep) -> Int {
     let state = assembly.store.parameterCount * 16
-    let kept = recipe.compute.recomputation == .none ? 34 : 8
+    let kept = assembly.recipe.compute.recomputation == .none ? 34 : 8
     let facts = assembly.model.facts
-    let activations = recipe.batch.rows * facts.width * facts.layers * kept * 4
-    return (state + activations) / 1_000_000 + 300
+    let rows = sample.microbatches.map { $0.batch.layout.rowCount }.max() ?? 0
+    let activations = rows * facts.width * facts.layers * kept * 4
+    let masked = zip(assembly.objectives, sample.denominators)
+      .filter { $0.0.definition.name == MaskedLanguageModeling.name }
+      .reduce(0) { $0 + Int($1.1) }
+    let logits = masked * facts.vocabulary * 3 * 4 / max(1, sample.microbatches.count)
+    return (state + activations + logits) / 1_000_000 + 300
   }
 }
 

@@ -16,6 +16,7 @@ public final class TrainingRun {
   public let card: RunCard
   /// What the run is about to do, for people to read before the first step.
   public let plan: RunPlan
+  private let loaders: RunLoaders
   private let checkpoint: Checkpoint?
   private let isInterrupted: @Sendable () -> Bool
 
@@ -40,15 +41,16 @@ public final class TrainingRun {
     let card = RunCard(
       recipe: recipe, origins: resolved.origins, initializedFrom: initial ?? "",
       environment: runtime.environment(started: time))
-    let plan = try RunPlan(assembly, card, rate: runtime.rate)
+    let loaders = try RunLoaders(assembly)
+    let plan = try RunPlan(assembly, card, loaders, after: 0, rate: runtime.rate)
     let directory = try RunDirectory.create(at: output)
     try AtomicFile.write(
       utf8: assembly.vocabulary.tokens.joined(separator: "\n") + "\n",
       to: directory.vocabularyFile)
     try directory.write(card)
     return TrainingRun(
-      directory: directory, assembly: assembly, card: card, plan: plan, checkpoint: nil,
-      isInterrupted: isInterrupted)
+      directory: directory, assembly: assembly, card: card, plan: plan, loaders: loaders,
+      checkpoint: nil, isInterrupted: isInterrupted)
   }
 
   /// Goes on with a run from its last checkpoint, with the threads and the kernel it had.
@@ -79,20 +81,22 @@ public final class TrainingRun {
       card.recipe, vocabularyFile: directory.vocabularyFile, source: source, kernel: kernel)
     try assembly.store.loadReport().check(
       optional: checkpoint == nil ? assembly.isHead : { _ in false })
+    let loaders = try RunLoaders(assembly)
     return TrainingRun(
       directory: directory, assembly: assembly, card: card,
-      plan: try RunPlan(assembly, card, rate: 0),
-      checkpoint: checkpoint, isInterrupted: isInterrupted)
+      plan: try RunPlan(assembly, card, loaders, after: checkpoint?.state.step ?? 0, rate: 0),
+      loaders: loaders, checkpoint: checkpoint, isInterrupted: isInterrupted)
   }
 
   private init(
     directory: RunDirectory, assembly: Assembly, card: RunCard, plan: RunPlan,
-    checkpoint: Checkpoint?, isInterrupted: @escaping @Sendable () -> Bool
+    loaders: RunLoaders, checkpoint: Checkpoint?, isInterrupted: @escaping @Sendable () -> Bool
   ) {
     self.directory = directory
     self.assembly = assembly
     self.card = card
     self.plan = plan
+    self.loaders = loaders
     self.checkpoint = checkpoint
     self.isInterrupted = isInterrupted
   }
@@ -100,23 +104,25 @@ public final class TrainingRun {
   /// Steps that are done already.
   public var stepsDone: Int { checkpoint?.state.step ?? 0 }
 
+  /// How the run ended, if it is over: then there is nothing to train.
+  public var outcome: TrainingOutcome? { checkpoint?.state.outcome(under: card.recipe) }
+
   public func train(_ report: (TrainingEvent) throws -> Void) throws -> TrainingOutcome {
     let recipe = assembly.recipe
+    if let outcome { return outcome }
     try assembly.sealForTraining()
-    let loader = try assembly.loader(.train, training: true)
-    let steps = loader.prefetching(
-      stepsDone..<max(stepsDone, recipe.steps), workers: max(1, recipe.data.loaderThreads))
+    let steps = loaders.training.prefetching(
+      stepsDone..<recipe.steps, workers: max(1, recipe.data.loaderThreads))
     defer { steps.cancel() }
-    let evaluation = try assembly.loader(
-      recipe.evaluation.split, training: false, limit: recipe.evaluation.records)
     let quality = try self.quality()
     var trainer = try Trainer(
       Trainer.Parts(
         recipe: recipe, store: assembly.store, encode: assembly.encode,
-        objectives: assembly.objectives, source: loader.source(of:), nextStep: steps.next,
+        objectives: assembly.objectives, source: loaders.training.source(of:), nextStep: steps.next,
         waited: { steps.waited },
-        evaluate: { [assembly] in
-          try Evaluation.losses(assembly, evaluation, limit: recipe.evaluation.records).metrics
+        evaluate: { [assembly, loaders] in
+          try Evaluation.losses(assembly, loaders.evaluation, limit: recipe.evaluation.records)
+            .metrics
         },
         quality: quality, isInterrupted: isInterrupted),
       run: directory, resuming: checkpoint)
@@ -148,6 +154,19 @@ public final class TrainingRun {
         "\(path) was started with another recipe:\n" + list.joined(separator: "\n")
           + "\nresume it without naming a recipe, or start a new run with another --output")
     }
+  }
+}
+
+/// The prepared steps that a run learns from and those that it is measured on.
+struct RunLoaders {
+  let training: StepLoader
+  let evaluation: StepLoader
+
+  init(_ assembly: Assembly) throws {
+    let evaluation = assembly.recipe.evaluation
+    training = try assembly.loader(.train, training: true)
+    self.evaluation = try assembly.loader(
+      evaluation.split, training: false, limit: evaluation.records)
   }
 }
 

@@ -92,6 +92,13 @@ public struct TrainingState: Codable, Sendable, Equatable {
   public var elapsed = 0.0
 
   public init(step: Int) { self.step = step }
+
+  /// How training ended, if it has: all steps done, or no better evaluation for too long.
+  public func outcome(under recipe: Recipe) -> TrainingOutcome? {
+    let patience = recipe.evaluation.patience
+    if step >= recipe.steps { return .finished }
+    return patience > 0 && sinceBest >= patience ? .stoppedEarly : nil
+  }
 }
 
 /// A mistake about a run directory or checkpoint.

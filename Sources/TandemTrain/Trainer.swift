@@ -85,7 +85,7 @@ public struct Trainer {
     _ report: (TrainingEvent) throws -> Void
   ) throws -> TrainingOutcome {
     let recipe = parts.recipe
-    while state.step < recipe.steps {
+    while state.outcome(under: recipe) == nil {
       let start = ContinuousClock.now
       let waitedBefore = parts.waited()
       guard let material = try parts.nextStep() else { break }
@@ -116,18 +116,15 @@ public struct Trainer {
       let isLast = state.step == recipe.steps
       let isBest = try evaluateIfDue(isLast: isLast, report)
       if parts.isInterrupted() {
-        try save(isBest: isBest ?? false, report)
+        // Whoever stops before the first evaluation goes on to use what is there now.
+        try save(isBest: isBest ?? (state.best == nil), report)
         return .interrupted
       }
-      let patience = recipe.evaluation.patience
-      let isHopeless = patience > 0 && state.sinceBest >= patience
+      let isOver = state.outcome(under: recipe) != nil
       let isDue = recipe.checkpoints.every > 0 && state.step % recipe.checkpoints.every == 0
-      if isLast || isDue || isHopeless || isBest == true {
-        try save(isBest: isBest ?? false, report)
-      }
-      if isHopeless, !isLast { return .stoppedEarly }
+      if isOver || isDue || isBest == true { try save(isBest: isBest ?? false, report) }
     }
-    return .finished
+    return state.outcome(under: recipe) ?? .finished
   }
 
   /// All forwards and backwards of a step; the gradients lie in the store afterwards.

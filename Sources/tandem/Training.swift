@@ -118,6 +118,11 @@ enum TrainingSession {
     for line in training.plan.lines {
       console.say("  " + line.title.padding(toLength: 9, withPad: " ", startingAt: 0) + line.text)
     }
+    if let outcome = training.outcome {
+      let end = outcome == .finished ? "finished" : "stopped early"
+      console.say("\(path) was \(end) already, at step \(training.stepsDone)")
+      return console.next(advice(outcome, recipe, path))
+    }
     if training.stepsDone > 0 { console.say("  resumes after step \(training.stepsDone)") }
     let start = ContinuousClock.now
     let outcome = try training.train { event in

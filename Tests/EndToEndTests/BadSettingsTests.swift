@@ -59,6 +59,15 @@ import Testing
     #expect(!work.exists("run"))
   }
 
+  @Test(arguments: ["9223372036854775808", "18446744073709551615", "-1", "one"])
+  func aSeedThatWouldComeBackAsAnother(_ seed: String) throws {
+    let work = try Workspace.withData()
+    try work.fail(
+      ["pretrain", "pretrain.json", "--output", "run", "--set", "seed=\(seed)"],
+      code: ExitCode.usage, saying: ["seed"])
+    #expect(!work.exists("run"))
+  }
+
   @Test func anUnknownRecipeOrObjective() throws {
     let work = try Workspace.withData()
     try work.fail(

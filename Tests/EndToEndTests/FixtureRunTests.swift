@@ -46,7 +46,13 @@ import Testing
     let run = "\(Self.folder)/run"
     let report = try parsed(work.succeed("evaluate", run, "--json").output)
     #expect(report["results.0.value"]?.number == 1)
+    #expect(try work.succeed("resume", run).errors.contains("was finished already, at step 80"))
+    let card = try work.text("\(run)/run.json")
+    try work.write(
+      card.replacingOccurrences(of: "\"steps\" : 80", with: "\"steps\" : 82"),
+      to: "\(run)/run.json")
     #expect(try work.succeed("resume", run).errors.contains("resumes after step 80"))
+    #expect(try work.text("\(run)/checkpoints/index.json").contains("step-00000082"))
     try work.succeed(
       "finetune", "\(Self.folder)/recipe.json", "--from", run, "--output", "next", "--set",
       "steps=2")

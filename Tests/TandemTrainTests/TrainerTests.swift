@@ -66,6 +66,20 @@ import TestSupport
     #expect(try toy.train(run) == .stoppedEarly)
     #expect(try run.checkpoints.open(.last).state.step == 4)
     #expect(try run.checkpoints.open(.best).state.step == 2)
+
+    // A run that is over stays so.
+    let again = try ToyRun(from: 4)
+    again.recipe = toy.recipe
+    #expect(try again.train(run, resuming: run.checkpoints.open(.last)) == .stoppedEarly)
+    #expect(again.lines.isEmpty && again.evaluations == 0)
+  }
+
+  @Test func beforeTheFirstEvaluationTheLastIsTheBest() throws {
+    let toy = try ToyRun()
+    toy.interruptsAfter = 5
+    #expect(try toy.train(run) == .interrupted)
+    #expect(toy.evaluations == 0 && toy.checkpoints == [2, 4, 5])
+    #expect(try run.checkpoints.index().best == "step-00000005")
   }
 
   @Test(arguments: [Recipe.Optimizer.Kind.adamW, .bertAdam, .sgd])

@@ -47,6 +47,18 @@ public struct PairIndex: Sendable {
 
   public var count: Int { pictures.count }
 
+  public var unreadableCount: Int { unreadable.count }
+
+  /// How many pictures of `other` this split has too.
+  public func sharedPictureCount(with other: PairIndex) -> Int {
+    own.intersection(other.own).count
+  }
+
+  /// The pictures of all records that can be read.
+  private var own: Set<UInt64> {
+    Set(pictures.indices.lazy.filter { !unreadable.contains($0) }.map { pictures[$0] })
+  }
+
   /// Whether some record shows the picture of record `picture` with the text of record `text`.
   public func belongs(picture: Int, text: Int) -> Bool {
     pictures[picture] == pictures[text]

@@ -13,7 +13,7 @@ public struct StepLoader: Sendable {
   /// The most rows of a forward; groups that are larger by themselves go alone.
   public let rowBudget: Int
   private let seed: UInt64
-  private let index: PairIndex
+  public let index: PairIndex
 
   public init(
     builder: ExampleBuilder, order: SampleOrder, objectives: [ObjectiveDefinition],
