@@ -4,7 +4,7 @@ TANDEM := .build/release/tandem
 # Short waits at OpenMP's barriers; see docs/decisions/openmp-waiting.md.
 export GOMP_SPINCOUNT ?= 2000
 
-.PHONY: help setup build demo test test-all check lint format bench completions
+.PHONY: help setup build demo test test-all check lint format bench bench-model completions
 
 help:  ## show this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
@@ -32,7 +32,10 @@ lint:  ## check the format
 format:  ## format the sources in place
 	swift format --in-place --parallel --recursive Sources Tests Package.swift
 
-bench: build  ## time vilt/b32 on this machine
+bench: build  ## Tandem against transformers, in turn, the same weights: about 20 minutes
+	@scripts/bench
+
+bench-model: build  ## time vilt/b32 alone on this machine
 	$(TANDEM) bench
 
 completions: build  ## write shell completions to .build/completions

@@ -58,9 +58,14 @@ inline uint64_t mix(uint64_t x) {
   return x ^ (x >> 31);
 }
 
-/// Scales `rows` × `columns` values by 0 or 1/(1−p); row r draws from `keys[r / rows_per_key]`
-/// mixed with `seed` and r % rows_per_key. In place allowed.
+/// What a row's dropout bits are drawn from, at one place of the model in one step.
+inline uint64_t row_key(int64_t key, uint64_t seed) {
+  return mix(static_cast<uint64_t>(key) ^ seed);
+}
+
+/// Scales each row of the last dimension by 0 or 1/(1−p); row r draws from `keys[r]` and `seed`.
+/// In place allowed.
 void drop_rows(const at::Tensor &input, at::Tensor &output, const int64_t *keys,
-               int64_t rows_per_key, double probability, uint64_t seed);
+               double probability, uint64_t seed);
 
 }  // namespace edge

@@ -60,12 +60,12 @@ public struct VocabularyHead {
       ? root(specification.decoder, [facts.vocabulary, facts.width])
       : root.shared(specification.tied)
     let bias = try root(specification.bias, [facts.vocabulary], .zeros, decay: false)
-    decoder = Linear(weight: weight, bias: bias, kernel: root.store.linearKernel)
+    decoder = Linear(weight: weight, bias: bias)
   }
 
   /// [N, D] → logits [N, V], float32.
   public func callAsFunction(_ rows_ND: Tensor) throws -> Tensor {
-    try decoder(norm(transform(rows_ND).gelu())).to(.float32)
+    try decoder(norm.forProducts(transform(rows_ND).gelu())).to(.float32)
   }
 }
 

@@ -35,6 +35,8 @@ public struct ViLT: VisionLanguageModel {
     public var modalities = 2
     public var dropout = 0.1
     public var attentionDropout = 0.0
+    /// Of the norms of the layers and of the last one: timm's 1e-6, 1e-12 in transformers.
+    public var normEpsilon = 1e-6
     /// Claims a row that stands for hidden patches.
     public var maskToken = false
     public init() {}
@@ -73,8 +75,7 @@ public struct ViLT: VisionLanguageModel {
 
   public let config: Config
   let textEmbedding: TextEmbedding
-  let patchWeight: Parameter
-  let patchBias: Parameter
+  let patches: Linear
   let classToken: Parameter
   let positions: Parameter
   let modalities: Embedding
@@ -90,21 +91,24 @@ public struct ViLT: VisionLanguageModel {
     let image = path / "transformer"
     self.config = config
     textEmbedding = try TextEmbedding(config, at: path / "text_embeddings")
-    patchWeight = try (image / "patch_embed" / "proj")(
-      "weight", [width, 3, config.patchSize, config.patchSize], .product)
-    patchBias = try (image / "patch_embed" / "proj")("bias", [width], .zeros, decay: false)
+    let projection = image / "patch_embed" / "proj"
+    patches = Linear(
+      weight: try projection(
+        "weight", [width, 3, config.patchSize, config.patchSize], .product),
+      bias: try projection("bias", [width], .zeros, decay: false))
     classToken = try image("cls_token", [1, 1, width], .normal(), decay: true)
     positions = try image("pos_embed", [1, 1 + config.grid * config.grid, width], .normal())
     modalities = try Embedding(config.modalities, width, at: path / "token_type_embeddings")
     maskToken = config.maskToken ? try image("mask_token", [1, width]) : nil
     embeddingDropout = Dropout(config.dropout, at: path / "embeddings")
     let shape = TransformerShape(
-      width: width, heads: config.heads, feedForward: config.feedForward, epsilon: 1e-6,
+      width: width, heads: config.heads, feedForward: config.feedForward,
+      epsilon: config.normEpsilon,
       dropout: config.dropout, attentionDropout: config.attentionDropout)
     layers = try (0..<config.layers).map {
       try PreNormLayer(shape, at: image / "blocks" / $0)
     }
-    norm = try LayerNorm(width, epsilon: 1e-6, at: image / "norm")
+    norm = try LayerNorm(width, epsilon: config.normEpsilon, at: image / "norm")
     pooler = try Linear(width, width, at: path / "pooler" / "dense")
   }
 
@@ -174,7 +178,7 @@ public struct ViLT: VisionLanguageModel {
   }
 
   public func encode(_ batch: PackedBatch, _ mode: Mode) throws -> Encoding {
-    let device = patchBias.value.device
+    let device = positions.value.device
     let rows = try PackedRows(batch.layout, on: device)
     let plan = EmbeddingPlan(batch)
     let order = try Tensor(plan.order).to(device)
@@ -203,10 +207,8 @@ public struct ViLT: VisionLanguageModel {
     let tables = try plan.grids.map { try spatialPositions($0, table_LD) }
     let position_PD = try Tensor.concatenated(tables).rows(
       Tensor(plan.patchPositions).to(device))
-    let weight = try patchWeight.forProducts()
-    let patches_PK = try Tensor(batch.patches, [batch.patchCount, pixels]).to(device)
-    let content_PD = try patches_PK.to(weight.dtype).linear(
-      weight.reshaped([width, pixels]), patchBias.forProducts())
+    let content_PD = try patches(
+      Tensor(batch.patches, [batch.patchCount, pixels]).to(device))
     var parts = [class_1D, try content_PD + position_PD]
     if !plan.hidden.isEmpty {
       guard let maskToken else {

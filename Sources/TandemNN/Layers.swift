@@ -6,7 +6,7 @@ public import TandemTorch
 public struct Linear {
   public let weight: Parameter
   public let bias: Parameter?
-  private let kernel: LinearKernel
+  private let shape: LinearShape
 
   /// Claims `weight` [out, in] and, unless told otherwise, `bias` [out] (not decayed).
   public init(
@@ -14,19 +14,25 @@ public struct Linear {
   ) throws {
     weight = try path("weight", [output, input], .product)
     self.bias = bias ? try path("bias", [output], .zeros, decay: false) : nil
-    kernel = path.store.linearKernel
+    shape = LinearShape(input: input, output: output)
+    path.store.note(shape)
   }
 
-  /// A linear layer over weights that are claimed elsewhere.
-  public init(weight: Parameter, bias: Parameter?, kernel: LinearKernel) {
+  /// A linear layer over a weight [out, …] and a bias [out] that are claimed elsewhere. A kernel of
+  /// a convolution, [out, channels, height, width], takes patches of channels·height·width numbers.
+  public init(weight: Parameter, bias: Parameter?) {
     self.weight = weight
     self.bias = bias
-    self.kernel = kernel
+    shape = LinearShape(
+      input: weight.shape.dropFirst().reduce(1, *), output: weight.shape.first ?? 0)
+    weight.store.note(shape)
   }
 
   public func callAsFunction(_ x: Tensor) throws -> Tensor {
-    let weight = try weight.forProducts()
-    return try x.to(weight.dtype).linear(weight, try bias?.forProducts(), kernel: kernel)
+    let kernels = weight.store.kernels.linear(input: shape.input, output: shape.output)
+    let copy = try weight.forProducts()
+    let matrix = copy.rank == 2 ? copy : try copy.reshaped([shape.output, shape.input])
+    return try x.to(matrix.dtype).linear(matrix, try bias?.forProducts(), kernels: kernels)
   }
 }
 
@@ -35,6 +41,8 @@ public struct LayerNorm {
   let weight: Parameter
   let bias: Parameter
   let epsilon: Double
+  private var kernel: RowKernel { weight.store.kernels.rows }
+  private var precision: DType { weight.store.precision.dtype }
 
   /// Claims `weight` and `bias`, both [width], neither decayed.
   public init(_ width: Int, epsilon: Double, at path: ParameterPath) throws {
@@ -43,8 +51,41 @@ public struct LayerNorm {
     self.epsilon = epsilon
   }
 
-  public func callAsFunction(_ x: Tensor) throws -> Tensor {
-    try x.to(.float32).layerNorm(weight.value, bias.value, epsilon: epsilon)
+  /// Rows [T, D] → float32 [T, D].
+  public func callAsFunction(_ x: Tensor) throws -> Tensor { try norm(x, as: .float32) }
+
+  /// Rows [T, D] → [T, D] in the precision of products, for a layer that multiplies them next.
+  public func forProducts(_ x: Tensor) throws -> Tensor { try norm(x, as: precision) }
+
+  /// The norm of x + dropout(branch), float32.
+  public func afterResidual(
+    _ x: Tensor, _ branch: Tensor, _ dropout: Dropout, _ rows: PackedRows, _ mode: Mode
+  ) throws -> Tensor {
+    guard kernel == .fused else { return try self(dropout.residual(x, branch, rows, mode)) }
+    return try x.residualNorm(branch, dropout.bits(rows, mode), weights, as: .float32).normed
+  }
+
+  /// x + dropout(branch) in float32, and its norm in the precision of products.
+  public func withResidual(
+    _ x: Tensor, _ branch: Tensor, _ dropout: Dropout, _ rows: PackedRows, _ mode: Mode
+  ) throws -> (sum: Tensor, normed: Tensor) {
+    guard kernel == .fused else {
+      let sum = try dropout.residual(x, branch, rows, mode)
+      return (sum, try forProducts(sum))
+    }
+    return try x.residualNorm(branch, dropout.bits(rows, mode), weights, as: precision)
+  }
+
+  private var weights: NormWeights {
+    NormWeights(weight: weight.value, bias: bias.value, epsilon: epsilon)
+  }
+
+  private func norm(_ x: Tensor, as dtype: DType) throws -> Tensor {
+    let x = try x.to(.float32)
+    guard kernel == .fused, x.rank == 2, x.size(0) > 0 else {
+      return try x.layerNorm(weight.value, bias.value, epsilon: epsilon).to(dtype)
+    }
+    return try x.rowNorm(weights, as: dtype)
   }
 }
 
@@ -66,15 +107,31 @@ public struct Embedding {
 public struct Dropout {
   let probability: Double
   let site: UInt64
+  private unowned let store: ParameterStore
 
   public init(_ probability: Double, at path: ParameterPath) {
     self.probability = probability
     site = stableHash(path.name)
+    store = path.store
   }
 
   public func callAsFunction(_ x: Tensor, _ rows: PackedRows, _ mode: Mode) throws -> Tensor {
-    guard mode.isTraining, probability > 0 else { return x }
-    return try x.rowDropout(probability, rowKeys: rows.keys, seed: seed(mode))
+    guard let bits = bits(rows, mode) else { return x }
+    return try x.rowDropout(bits)
+  }
+
+  /// x + dropout(branch), float32.
+  public func residual(
+    _ x: Tensor, _ branch: Tensor, _ rows: PackedRows, _ mode: Mode
+  ) throws -> Tensor {
+    guard store.kernels.rows == .fused else { return try x + self(branch, rows, mode) }
+    return try x.residual(branch, bits(rows, mode))
+  }
+
+  /// What the kernels draw this place's bits from in this step; nil where nothing is dropped.
+  func bits(_ rows: PackedRows, _ mode: Mode) -> RowDropout? {
+    guard mode.isTraining, probability > 0 else { return nil }
+    return RowDropout(probability, rowKeys: rows.keys, seed: seed(mode))
   }
 
   /// The seed of this site in this step, for kernels that draw their own bits.

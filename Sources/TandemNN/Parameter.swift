@@ -46,7 +46,7 @@ public final class Parameter {
   public internal(set) var value: Tensor
   public var count: Int { shape.reduce(1, *) }
 
-  private unowned let store: ParameterStore
+  unowned let store: ParameterStore
   private var copies: [Bool: (generation: Int, tensor: Tensor)] = [:]
 
   init(name: String, value: Tensor, decays: Bool, store: ParameterStore) {
@@ -74,4 +74,6 @@ public final class Parameter {
 public enum Precision: String, Codable, Sendable, CaseIterable {
   case float32
   case bfloat16
+
+  var dtype: DType { self == .bfloat16 ? .bfloat16 : .float32 }
 }

@@ -22,7 +22,10 @@ public protocol WeightSource {
 /// gradients out in flat buffers, one stretch a group, which the optimiser works on.
 public final class ParameterStore {
   public let precision: Precision
-  public let linearKernel: LinearKernel
+  /// Which kernels serve; may be chosen once the model has claimed its layers.
+  public var kernels: KernelTable
+  /// The sizes of the linear layers, each once, in the order they were claimed.
+  public private(set) var linearShapes: [LinearShape] = []
   public let device: Device
   public let productInitialization: ProductInitialization
   /// In the order they were claimed.
@@ -40,14 +43,14 @@ public final class ParameterStore {
   private var isSealed = false
 
   public init(
-    seed: UInt64, precision: Precision = .float32, linearKernel: LinearKernel = .plain,
+    seed: UInt64, precision: Precision = .float32, kernels: KernelTable = .plain,
     device: Device = .cpu, productInitialization: ProductInitialization = .published,
     source: (any WeightSource)? = nil
   ) {
     self.productInitialization = productInitialization
     random = RandomStream(seed: seed).child("parameters")
     self.precision = precision
-    self.linearKernel = linearKernel
+    self.kernels = kernels
     self.device = device
     self.source = source
   }
@@ -61,6 +64,10 @@ public final class ParameterStore {
 
   /// To be called after the masters have changed.
   public func mastersChanged() { generation += 1 }
+
+  func note(_ shape: LinearShape) {
+    if !linearShapes.contains(shape) { linearShapes.append(shape) }
+  }
 
   func claim(
     _ name: String, _ shape: [Int], _ initializer: Initializer, decays: Bool
@@ -171,6 +178,17 @@ public final class ParameterStore {
     var all = buffers
     for parameter in parameters { all[parameter.name] = parameter.value }
     return all
+  }
+}
+
+/// The sizes of a linear layer.
+public struct LinearShape: Hashable, Sendable {
+  public let input: Int
+  public let output: Int
+
+  public init(input: Int, output: Int) {
+    self.input = input
+    self.output = output
   }
 }
 

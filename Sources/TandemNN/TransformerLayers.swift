@@ -50,10 +50,10 @@ public struct PreNormLayer {
   public func callAsFunction(
     _ x: Tensor, _ rows: PackedRows, _ spans: AttentionSpans, _ mode: Mode
   ) throws -> Tensor {
-    let attended = try attention(norm1(x), rows, spans, mode)
-    let x = try x + attentionDropout(attended, rows, mode)
-    let inner = try innerDropout(fc1(norm2(x)).gelu(), rows, mode)
-    return try x + outerDropout(fc2(inner), rows, mode)
+    let attended = try attention(norm1.forProducts(x), rows, spans, mode)
+    let (x, normed) = try norm2.withResidual(x, attended, attentionDropout, rows, mode)
+    let inner = try innerDropout(fc1(normed).gelu(), rows, mode)
+    return try outerDropout.residual(x, fc2(inner), rows, mode)
   }
 }
 
@@ -88,9 +88,9 @@ public struct PostNormLayer {
     _ x: Tensor, _ rows: PackedRows, _ spans: AttentionSpans, _ mode: Mode
   ) throws -> Tensor {
     let attended = try attentionOutput(attention(x, keys: x, rows, spans, mode))
-    let x = try attentionNorm(x + attentionDropout(attended, rows, mode))
+    let x = try attentionNorm.afterResidual(x, attended, attentionDropout, rows, mode)
     let inner = try output(intermediate(x).gelu())
-    return try outputNorm(x + outputDropout(inner, rows, mode))
+    return try outputNorm.afterResidual(x, inner, outputDropout, rows, mode)
   }
 }
 

@@ -14,6 +14,8 @@ public struct ImageTextMatching: DownstreamTask {
   /// Whether the pair is a true one.
   public struct Match: Sendable, Equatable {
     public var isMatch: Bool
+
+    public init(isMatch: Bool) { self.isMatch = isMatch }
   }
 
   public struct Prediction: Codable, Sendable, Equatable {

@@ -23,10 +23,10 @@ public final class Assembly {
   /// - Parameters:
   ///   - vocabularyFile: in place of the recipe's, for a finished run that carries its own.
   ///   - source: where weights come from; nil draws them.
-  ///   - kernel: which kernel serves matrix products.
+  ///   - kernels: which kernels serve; may be chosen later, in the store.
   public init(
     _ recipe: Recipe, vocabularyFile: String? = nil, source: (any WeightSource)? = nil,
-    kernel: LinearKernel
+    kernels: KernelTable = .plain
   ) throws {
     guard let device = Device(recipe.compute.device) else {
       throw SettingsError(
@@ -41,7 +41,7 @@ public final class Assembly {
     tokenizer = WordPiece(vocabulary: vocabulary, lowercased: recipe.data.lowercased)
     specials = Self.specials(vocabulary)
     store = ParameterStore(
-      seed: recipe.seed, precision: recipe.compute.precision, linearKernel: kernel,
+      seed: recipe.seed, precision: recipe.compute.precision, kernels: kernels,
       device: device, productInitialization: recipe.model.initialization, source: source)
     let built = try Self.build(
       ModelCatalog.find(recipe.model.name), recipe.model.preset, recipe.model.config, store,

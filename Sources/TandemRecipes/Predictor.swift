@@ -34,7 +34,7 @@ public final class Predictor {
     let vocabulary = directory.vocabularyFile
     assembly = try Assembly(
       recipe, vocabularyFile: vocabulary, source: SafeTensorsSource(file),
-      kernel: card.environment.linearKernel == "oneDNN" ? .oneDNN : .plain)
+      kernels: card.environment.kernels)
     try assembly.store.loadReport().check()
     checkpointTitle = "\(choice.rawValue) (step \(checkpoint.state.step))"
   }

@@ -56,7 +56,7 @@ public struct RunPlan: Sendable {
     add(
       "compute",
       "\(recipe.compute.device), \(recipe.compute.precision.rawValue), "
-        + "\(card.environment.threads) threads, \(card.environment.linearKernel) kernel, "
+        + "\(card.environment.threads) threads, \(card.environment.kernels.title) kernels, "
         + "\(card.environment.cpu)")
     if rate > 0 {
       let seconds = Self.seconds(assembly, rowsPerStep: sample.rowCount, rate: rate)

@@ -30,19 +30,23 @@ public final class TrainingRun {
     isInterrupted: @escaping @Sendable () -> Bool = { false }
   ) throws -> TrainingRun {
     var recipe = resolved.recipe
-    let runtime = try Runtime.configure(recipe.compute, shapes: KernelShape.shapes(of: recipe))
+    let runtime = try Runtime.configure(recipe.compute)
     try AnswerFilling.fill(&recipe)
     let source = try initial.map { try Weights.source(ofRun: $0, .best) }
-    let assembly = try Assembly(recipe, source: source, kernel: runtime.kernel)
+    let assembly = try Assembly(recipe, source: source)
     if source != nil {
       try assembly.store.loadReport().check(optional: assembly.isHead)
     }
     if let initial { try Weights.check(assembly.vocabulary, recipe.data.vocabulary, run: initial) }
+    let loaders = try RunLoaders(assembly)
+    let kernels = try KernelMeasurement.of(
+      assembly.store, recipe.compute.linearKernel, rows: recipe.batch.rows,
+      cache: KernelCache(path: KernelCache.defaultPath, threads: runtime.threads))
+    assembly.store.kernels = kernels.table
     let card = RunCard(
       recipe: recipe, origins: resolved.origins, initializedFrom: initial ?? "",
-      environment: runtime.environment(started: time))
-    let loaders = try RunLoaders(assembly)
-    let plan = try RunPlan(assembly, card, loaders, after: 0, rate: runtime.rate)
+      environment: runtime.environment(started: time, kernels: kernels.table))
+    let plan = try RunPlan(assembly, card, loaders, after: 0, rate: kernels.rate)
     let directory = try RunDirectory.create(at: output)
     try AtomicFile.write(
       utf8: assembly.vocabulary.tokens.joined(separator: "\n") + "\n",
@@ -68,7 +72,6 @@ public final class TrainingRun {
       _ = try directory.checkpoints.open(.last)
     }
     try Runtime.restore(card.environment)
-    let kernel: LinearKernel = card.environment.linearKernel == "oneDNN" ? .oneDNN : .plain
     let source: (any WeightSource)? =
       if let checkpoint {
         SafeTensorsSource(try checkpoint.trainedWeights())
@@ -78,7 +81,8 @@ public final class TrainingRun {
         try Weights.source(ofRun: card.initializedFrom, .best)
       }
     let assembly = try Assembly(
-      card.recipe, vocabularyFile: directory.vocabularyFile, source: source, kernel: kernel)
+      card.recipe, vocabularyFile: directory.vocabularyFile, source: source,
+      kernels: card.environment.kernels)
     try assembly.store.loadReport().check(
       optional: checkpoint == nil ? assembly.isHead : { _ in false })
     let loaders = try RunLoaders(assembly)

@@ -9,23 +9,17 @@ private let binaryCrossEntropyOperator = Operator("aten::binary_cross_entropy_wi
 private let upsampleOperator = Operator("aten::upsample_bilinear2d")
 private let fusedAdamWOperator = Operator("aten::_fused_adamw_")
 
-/// Which kernel serves a matrix product.
-public enum LinearKernel: Int32, Sendable, Codable, CaseIterable {
-  /// `aten::linear`: the BLAS that libtorch was built with.
-  case plain = 0
-  /// oneDNN forward and backward, which also keeps its speed where the BLAS takes a slow path.
-  case oneDNN = 1
-}
-
 extension Tensor {
   /// x·wᵀ + b for rows [T, in], weight [out, in], bias [out].
-  public func linear(_ weight: Tensor, _ bias: Tensor?, kernel: LinearKernel = .plain) throws
-    -> Tensor
-  {
+  public func linear(
+    _ weight: Tensor, _ bias: Tensor?, kernels: LinearKernels = .plain
+  ) throws -> Tensor {
     var result = CTorchTensor(pointer: nil)
     let none = CTorchTensor(pointer: nil)
     try check(
-      ctorch_linear(handle, weight.handle, bias?.handle ?? none, kernel.rawValue, &result),
+      ctorch_linear(
+        handle, weight.handle, bias?.handle ?? none, kernels.forward.rawValue,
+        kernels.inputGradient.rawValue, kernels.weightGradient.rawValue, &result),
       "linear", [self, weight])
     return Tensor(owning: result)
   }
@@ -57,13 +51,13 @@ extension Tensor {
     try upsampleOperator(.tensor(self), .ints([height, width]), .bool(true))
   }
 
-  /// Inverted dropout of rows [T, D]. The bits depend on `seed`, the row's int64 key in
-  /// `rowKeys` [T] and the column alone, so neither batching nor threads change them.
-  public func rowDropout(_ probability: Double, rowKeys: Tensor, seed: UInt64) throws -> Tensor {
+  /// Inverted dropout of rows [T, D].
+  public func rowDropout(_ dropout: RowDropout) throws -> Tensor {
     var result = CTorchTensor(pointer: nil)
     try check(
-      ctorch_row_dropout(handle, rowKeys.handle, probability, seed, &result), "rowDropout",
-      [self, rowKeys])
+      ctorch_row_dropout(
+        handle, dropout.rowKeys.handle, dropout.probability, dropout.seed, &result), "rowDropout",
+      [self, dropout.rowKeys])
     return Tensor(owning: result)
   }
 

@@ -1,6 +1,7 @@
 // The files of a run directory and what stands in them.
 
 public import TandemCore
+public import TandemTorch
 
 /// What a run directory says of itself, `run.json`.
 public struct RunCard: Codable, Sendable, Equatable {
@@ -34,20 +35,26 @@ public struct RunEnvironment: Codable, Sendable, Equatable {
   public var cpu: String
   /// Threads inside an operator: they change the order of sums, so a resumed run keeps them.
   public var threads: Int
-  /// The kernel that served, and what the choice was measured from.
-  public var linearKernel: String
+  /// The kernels that served; nil in runs that are older than the table.
+  private var kernelTable: KernelTable?
+  /// What such runs say instead: "plain" or "oneDNN".
+  private var linearKernel: String?
   public var started: String
 
   public init(
-    tandem: String, libtorch: String, cpu: String, threads: Int, linearKernel: String,
+    tandem: String, libtorch: String, cpu: String, threads: Int, kernels: KernelTable,
     started: String
   ) {
     self.tandem = tandem
     self.libtorch = libtorch
     self.cpu = cpu
     self.threads = threads
-    self.linearKernel = linearKernel
+    kernelTable = kernels
     self.started = started
+  }
+
+  public var kernels: KernelTable {
+    kernelTable ?? (linearKernel == "oneDNN" ? .oneDNN : .plain)
   }
 }
 

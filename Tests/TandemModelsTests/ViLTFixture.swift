@@ -53,7 +53,7 @@ struct ViLTFixture {
     classification: 2, separator: 3, mask: 4, vocabularyCount: 40, reserved: [0, 1, 2, 3, 4])
 
   /// - Parameter silent: weights whose names hold one of these are zeroed.
-  init(silent: [String] = [], kernel: LinearKernel = .plain) throws {
+  init(silent: [String] = [], kernels: KernelTable = .plain) throws {
     description = try Fixtures.json(Description.self, "vilt/vilt.json")
     file = try Fixtures.tensors("vilt/batch.safetensors")
     outputs = try Fixtures.tensors("vilt/outputs.safetensors")
@@ -62,7 +62,7 @@ struct ViLTFixture {
     for name in weights.names where silent.contains(where: name.contains) {
       weights.tensors[name] = try weights.tensors[name]?.zerosLike()
     }
-    store = ParameterStore(seed: 1, linearKernel: kernel, source: weights)
+    store = ParameterStore(seed: 1, kernels: kernels, source: weights)
     model = try ViLT(Self.config, at: store.root)
     vocabulary = try VocabularyHead(model.facts, at: store.root)
     matching = try MatchingHead(model.facts, at: store.root)

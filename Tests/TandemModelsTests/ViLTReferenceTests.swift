@@ -11,8 +11,8 @@ import TestSupport
     try rows.narrow(0, from: range.lowerBound, range.count)
   }
 
-  @Test(arguments: LinearKernel.allCases) func outputs(_ kernel: LinearKernel) throws {
-    let fixture = try ViLTFixture(kernel: kernel)
+  @Test(arguments: [KernelTable.plain, .oneDNN]) func outputs(_ kernels: KernelTable) throws {
+    let fixture = try ViLTFixture(kernels: kernels)
     let batch = try fixture.batch([0, 1, 2, 3])
     let encoding = try withoutGradients { try fixture.model.encode(batch, .inference) }
     for place in 0..<4 {

@@ -48,7 +48,7 @@ import TestSupport
   @Test(arguments: [LayerRun.Kind.post, .pre]) func oneDNNEqualsPlain(_ kind: LayerRun.Kind) throws
   {
     let plain = try LayerRun(kind).results()
-    let fast = try LayerRun(kind, kernel: .oneDNN).results()
+    let fast = try LayerRun(kind, kernels: .oneDNN).results()
     for (name, tensor) in plain {
       let found = try #require(fast[name])
       #expect(try relativeDifference(found, tensor, floor: 1) < Tolerance.gradient, "\(name)")
@@ -77,10 +77,10 @@ import TestSupport
   }
 
   @Test(
-    arguments: [LayerRun.Kind.post, .pre], LinearKernel.allCases)
-  func bfloat16IsClose(_ kind: LayerRun.Kind, _ kernel: LinearKernel) throws {
+    arguments: [LayerRun.Kind.post, .pre], [KernelTable.plain, .oneDNN])
+  func bfloat16IsClose(_ kind: LayerRun.Kind, _ kernels: KernelTable) throws {
     let wide = try LayerRun(kind).results()
-    let narrow = try LayerRun(kind, kernel: kernel, precision: .bfloat16).results()
+    let narrow = try LayerRun(kind, kernels: kernels, precision: .bfloat16).results()
     for name in ["output", "input"] + (kind == .pre ? ["mlp.fc1.weight"] : ["output.dense.weight"])
     {
       let expected = try #require(wide[name])
@@ -95,12 +95,13 @@ import TestSupport
     let weight = try randomTensor([3, 7], seed: 2)
     let bias = try randomTensor([3], seed: 3)
     let expected = try x.matmul(weight.transposed(0, 1)) + bias
-    for kernel in LinearKernel.allCases {
-      #expect(try difference(x.linear(weight, bias, kernel: kernel), expected) < Tolerance.output)
-      let bare = try x.linear(weight, nil, kernel: kernel)
+    for kernel in ProductKernel.allCases {
+      let kernels = LinearKernels(forward: kernel, inputGradient: kernel, weightGradient: kernel)
+      #expect(try difference(x.linear(weight, bias, kernels: kernels), expected) < Tolerance.output)
+      let bare = try x.linear(weight, nil, kernels: kernels)
       #expect(try difference(bare + bias, expected) < Tolerance.output)
-      #expect(try x.narrow(0, from: 0, 0).linear(weight, bias, kernel: kernel).shape == [0, 3])
-      #expect(throws: TorchError.self) { try x.linear(bias, nil, kernel: kernel) }
+      #expect(try x.narrow(0, from: 0, 0).linear(weight, bias, kernels: kernels).shape == [0, 3])
+      #expect(throws: TorchError.self) { try x.linear(bias, nil, kernels: kernels) }
     }
   }
 }

@@ -40,12 +40,12 @@ struct LayerRun {
   ]
 
   init(
-    _ kind: Kind, shape: TransformerShape = LayerRun.shape, kernel: LinearKernel = .plain,
+    _ kind: Kind, shape: TransformerShape = LayerRun.shape, kernels: KernelTable = .plain,
     precision: Precision = .float32, mode: Mode = .inference
   ) throws {
     let file = try Fixtures.tensors("training/layers.safetensors")
     store = ParameterStore(
-      seed: 1, precision: precision, linearKernel: kernel, source: try Self.weights(kind))
+      seed: 1, precision: precision, kernels: kernels, source: try Self.weights(kind))
     var shape = shape
     if kind == .pre { shape.epsilon = 1e-6 }
     let layout = PackedLayout(lengths: try file.integers("lengths"), sequenceKeys: [11, 22])

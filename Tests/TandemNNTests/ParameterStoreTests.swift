@@ -85,7 +85,7 @@ import TestSupport
   @Test func bfloat16CopiesFollowTheMasters() throws {
     let store = ParameterStore(seed: 1, precision: .bfloat16)
     let weight = try store.root("weight", [1, 2], .ones)
-    let linear = Linear(weight: weight, bias: nil, kernel: .plain)
+    let linear = Linear(weight: weight, bias: nil)
     try store.seal { $0.group }
     let x = try Tensor([1, 2] as [Float], [1, 2])
     #expect(try withoutGradients { try linear(x).floats() } == [3])

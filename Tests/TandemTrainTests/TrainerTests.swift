@@ -171,7 +171,7 @@ import TestSupport
     let card = RunCard(
       recipe: Recipe(), origins: ["seed": "--set"], initializedFrom: "",
       environment: RunEnvironment(
-        tandem: "1", libtorch: "2", cpu: "3", threads: 4, linearKernel: "plain", started: "now"))
+        tandem: "1", libtorch: "2", cpu: "3", threads: 4, kernels: .plain, started: "now"))
     try run.write(card)
     #expect(try RunDirectory.open(run.path + "/").card() == card)
     var newer = card

@@ -113,13 +113,22 @@ CTorchStatus ctorch_recompute(
 
 // MARK: the hot path, as autograd functions of our own
 
-/// y = x wᵀ + b through the kernel asked for: 0 `aten::linear`, 1 oneDNN forward and backward.
+/// y = x wᵀ + b. A kernel for each product, forward, gradient of x and gradient of w: 0 libtorch's
+/// BLAS, 1 oneDNN, 2 oneDNN for the transposed product.
 CTorchStatus ctorch_linear(
-    CTorchTensor x, CTorchTensor weight, CTorchTensor bias, int32_t kernel, CTorchTensor *result);
+    CTorchTensor x, CTorchTensor weight, CTorchTensor bias, int32_t forward,
+    int32_t input_gradient, int32_t weight_gradient, CTorchTensor *result);
 
 /// Inverted dropout whose bits are a function of (seed, row key, column) alone.
 CTorchStatus ctorch_row_dropout(
     CTorchTensor x, CTorchTensor row_keys, double probability, uint64_t seed, CTorchTensor *result);
+
+/// `sum` = x + dropout(branch) and `normed` = layer norm of it in `dtype`, in one pass. x is float32
+/// [T, D]. A null branch: the norm of x alone, no sum. A null weight: the sum alone, no norm.
+CTorchStatus ctorch_residual_norm(
+    CTorchTensor x, CTorchTensor branch, CTorchTensor row_keys, double probability, uint64_t seed,
+    CTorchTensor weight, CTorchTensor bias, double epsilon, int32_t dtype, CTorchTensor *sum,
+    CTorchTensor *normed);
 
 /// Attention over packed rows. `query` is [T, heads·d]; with null `key` and `value` it is the
 /// fused [T, 3·heads·d]. `spans` holds 5 numbers a span: first query row, query rows, first key

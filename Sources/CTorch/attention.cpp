@@ -1,7 +1,13 @@
-// The hot path: autograd functions over libtorch's own kernels, and dropout with stateless bits.
-#include <ATen/Functions.h>
-#include <ATen/Parallel.h>
-#include <ATen/core/dispatch/Dispatcher.h>
+// Attention over packed rows: spans instead of masks, forward and backward.
+#include <ATen/ops/_scaled_dot_product_flash_attention_for_cpu.h>
+#include <ATen/ops/_scaled_dot_product_flash_attention_for_cpu_backward.h>
+#include <ATen/ops/_softmax.h>
+#include <ATen/ops/_softmax_backward_data.h>
+#include <ATen/ops/empty_like.h>
+#include <ATen/ops/full.h>
+#include <ATen/ops/matmul.h>
+#include <ATen/ops/zeros.h>
+#include <ATen/ops/zeros_like.h>
 #include <torch/csrc/autograd/custom_function.h>
 
 #include "edge.hpp"
@@ -13,105 +19,6 @@ using torch::autograd::AutogradContext;
 using torch::autograd::variable_list;
 
 namespace {
-
-// MARK: linear
-
-at::Tensor onednn_linear(const at::Tensor &x, const at::Tensor &weight, const at::Tensor &bias) {
-  static const auto op =
-      c10::Dispatcher::singleton()
-          .findSchemaOrThrow("mkldnn::_linear_pointwise", "")
-          .typed<at::Tensor(const at::Tensor &, const at::Tensor &,
-                            const std::optional<at::Tensor> &, std::string_view,
-                            c10::List<std::optional<at::Scalar>>,
-                            std::optional<std::string_view>)>();
-  return op.call(x, weight, bias.defined() ? std::optional<at::Tensor>(bias) : std::nullopt,
-                 "none", c10::List<std::optional<at::Scalar>>(), "");
-}
-
-struct OneDNNLinear : torch::autograd::Function<OneDNNLinear> {
-  static at::Tensor forward(AutogradContext *context, at::Tensor x, at::Tensor weight,
-                            at::Tensor bias) {
-    context->save_for_backward({x, weight});
-    at::AutoDispatchBelowADInplaceOrView below;
-    // Autograd functions take defined tensors only: an empty bias stands for none.
-    return onednn_linear(x, weight, bias.numel() == 0 ? at::Tensor() : bias);
-  }
-
-  static variable_list backward(AutogradContext *context, variable_list gradients) {
-    const auto saved = context->get_saved_variables();
-    const at::Tensor &x = saved[0], &weight = saved[1];
-    const at::Tensor g = gradients[0].contiguous();
-    at::AutoDispatchBelowADInplaceOrView below;
-    at::Tensor dx, dw, db;
-    if (context->needs_input_grad(0)) dx = onednn_linear(g, weight.t(), at::Tensor());
-    if (context->needs_input_grad(1)) {
-      // oneDNN is up to twice as fast where the product is wider than high.
-      dw = g.size(1) > x.size(1) ? onednn_linear(x.t(), g.t(), at::Tensor()).t()
-                                 : onednn_linear(g.t(), x.t(), at::Tensor());
-    }
-    if (context->needs_input_grad(2)) db = g.sum({0});
-    return {dx, dw, db};
-  }
-};
-
-// MARK: dropout
-
-constexpr int64_t kChunk = 512;
-
-/// The factors 0 or `scale` of columns `first` on: a 32-bit hash a column (two rounds of multiply
-/// and shift), kept where it is not below the threshold. Written so that it becomes vector code.
-__attribute__((target_clones("arch=x86-64-v4", "arch=x86-64-v3", "default")))
-void dropout_factors(float *out, int64_t first, int64_t count, uint64_t key, uint32_t threshold,
-                     float scale) {
-  const uint32_t low = static_cast<uint32_t>(key), high = static_cast<uint32_t>(key >> 32);
-  for (int64_t j = 0; j < count; j++) {
-    uint32_t h = low + static_cast<uint32_t>(first + j) * 0x9E3779B9u;
-    h = (h ^ (h >> 16)) * 0x7FEB352Du;
-    h = (h ^ (h >> 15) ^ high) * 0x846CA68Bu;
-    h ^= h >> 16;
-    out[j] = h >= threshold ? scale : 0.0f;
-  }
-}
-
-template <typename T>
-void drop_row(const T *in, T *out, int64_t columns, uint64_t key, uint32_t threshold, float scale) {
-  float factors[kChunk];
-  for (int64_t first = 0; first < columns; first += kChunk) {
-    const int64_t count = std::min(kChunk, columns - first);
-    dropout_factors(factors, first, count, key, threshold, scale);
-    for (int64_t j = 0; j < count; j++)
-      out[first + j] = static_cast<T>(static_cast<float>(in[first + j]) * factors[j]);
-  }
-}
-
-struct RowDropout : torch::autograd::Function<RowDropout> {
-  static at::Tensor apply_bits(const at::Tensor &x, const at::Tensor &keys, double probability,
-                               int64_t seed) {
-    at::AutoDispatchBelowADInplaceOrView below;
-    const at::Tensor input = x.contiguous();
-    at::Tensor output = at::empty_like(input);
-    edge::drop_rows(input, output, keys.const_data_ptr<int64_t>(), 1, probability,
-                    static_cast<uint64_t>(seed));
-    return output;
-  }
-
-  static at::Tensor forward(AutogradContext *context, at::Tensor x, at::Tensor keys,
-                            double probability, int64_t seed) {
-    context->save_for_backward({keys});
-    context->saved_data["probability"] = probability;
-    context->saved_data["seed"] = seed;
-    return apply_bits(x, keys, probability, seed);
-  }
-
-  static variable_list backward(AutogradContext *context, variable_list gradients) {
-    const auto keys = context->get_saved_variables()[0];
-    return {apply_bits(gradients[0], keys, context->saved_data["probability"].toDouble(),
-                       context->saved_data["seed"].toInt()),
-            at::Tensor(), at::Tensor(), at::Tensor()};
-  }
-};
-
-// MARK: attention
 
 struct Span {
   int64_t query, queries, key, keys, causal;
@@ -195,9 +102,9 @@ struct PackedAttention : torch::autograd::Function<PackedAttention> {
     for (int64_t n = 0; n < run.count; n++)
       for (int64_t h = 0; h < heads; h++)
         for (int64_t i = 0; i < run.first.queries; i++) {
-          const int64_t at_row = row[run.first.query + n * run.query_step + i];
-          result.push_back(static_cast<int64_t>(
-              edge::mix(static_cast<uint64_t>(at_row) ^ (0xD1B54A32D192ED03ull * (h + 1)))));
+          const int64_t own = row[run.first.query + n * run.query_step + i];
+          result.push_back(
+              static_cast<int64_t>(edge::row_key(own, 0xD1B54A32D192ED03ull * (h + 1))));
         }
     return result;
   }
@@ -227,7 +134,7 @@ struct PackedAttention : torch::autograd::Function<PackedAttention> {
         weights = at::_softmax(weights, -1, false);
         at::Tensor dropped = at::empty_like(weights);
         const auto keys = weight_keys(row_keys, run, heads);
-        edge::drop_rows(weights, dropped, keys.data(), 1, dropout, settings.seed);
+        edge::drop_rows(weights, dropped, keys.data(), dropout, settings.seed);
         ob.copy_(at::matmul(dropped, vb));
         saved.push_back(weights);
       } else {
@@ -270,10 +177,10 @@ struct PackedAttention : torch::autograd::Function<PackedAttention> {
         const at::Tensor weights = saved[next++];
         const auto keys = weight_keys(row_keys, run, settings.heads);
         at::Tensor dropped = at::empty_like(weights);
-        edge::drop_rows(weights, dropped, keys.data(), 1, settings.dropout, settings.seed);
+        edge::drop_rows(weights, dropped, keys.data(), settings.dropout, settings.seed);
         dv = at::matmul(dropped.transpose(-1, -2), gb);
         auto dweights = at::matmul(gb, vb.transpose(-1, -2));
-        edge::drop_rows(dweights, dweights, keys.data(), 1, settings.dropout, settings.seed);
+        edge::drop_rows(dweights, dweights, keys.data(), settings.dropout, settings.seed);
         const auto dscores =
             at::_softmax_backward_data(dweights, weights, -1, weights.scalar_type())
                 .mul_(settings.scale);
@@ -309,65 +216,13 @@ void check_spans(const std::vector<int64_t> &spans, int64_t queries, int64_t key
 
 }  // namespace
 
-void edge::drop_rows(const at::Tensor &input, at::Tensor &output, const int64_t *keys,
-                     int64_t rows_per_key, double probability, uint64_t seed) {
-  TORCH_CHECK(probability >= 0 && probability < 1, "dropout must be in 0..<1, found ", probability);
-  const int64_t columns = input.size(-1);
-  const int64_t rows = columns == 0 ? 0 : input.numel() / columns;
-  const auto threshold = static_cast<uint32_t>(probability * 4294967296.0);
-  const auto scale = static_cast<float>(1.0 / (1.0 - probability));
-  const auto work = [&](auto *in, auto *out) {
-    at::parallel_for(0, rows, std::max<int64_t>(1, 16384 / std::max<int64_t>(1, columns)),
-                     [&](int64_t begin, int64_t end) {
-      for (int64_t r = begin; r < end; r++) {
-        const uint64_t key = mix(static_cast<uint64_t>(keys[r / rows_per_key]) ^ seed);
-        drop_row(in + r * columns, out + r * columns, columns, key, threshold, scale);
-      }
-    });
-  };
-  if (input.scalar_type() == at::kFloat) {
-    work(input.const_data_ptr<float>(), output.mutable_data_ptr<float>());
-  } else {
-    TORCH_CHECK(input.scalar_type() == at::kBFloat16, "dropout takes float32 or bfloat16, found ",
-                input.scalar_type());
-    work(input.const_data_ptr<at::BFloat16>(), output.mutable_data_ptr<at::BFloat16>());
-  }
-}
-
-CTorchStatus ctorch_linear(
-    CTorchTensor x, CTorchTensor weight, CTorchTensor bias, int32_t kernel, CTorchTensor *result) {
-  return guard([&] {
-    const auto input = borrow(x), w = borrow(weight), b = borrow(bias);
-    if (kernel == 1 && input.dim() == 2 && input.size(0) > 0) {
-      const auto none = at::empty({0}, w.options());
-      *result = give(OneDNNLinear::apply(input, w, b.defined() ? b : none));
-    } else {
-      *result = give(
-          at::linear(input, w, b.defined() ? std::optional<at::Tensor>(b) : std::nullopt));
-    }
-  });
-}
-
-CTorchStatus ctorch_row_dropout(
-    CTorchTensor x, CTorchTensor row_keys, double probability, uint64_t seed,
-    CTorchTensor *result) {
-  return guard([&] {
-    const auto input = borrow(x), keys = borrow(row_keys);
-    TORCH_CHECK(input.dim() == 2 && keys.dim() == 1 && keys.size(0) == input.size(0) &&
-                    keys.scalar_type() == at::kLong,
-                "dropout needs rows [T, D] and int64 keys [T], found ", input.sizes(), " and ",
-                keys.sizes());
-    *result = give(
-        RowDropout::apply(input, keys.contiguous(), probability, static_cast<int64_t>(seed)));
-  });
-}
-
 CTorchStatus ctorch_packed_attention(
     CTorchTensor query, CTorchTensor key, CTorchTensor value, intptr_t heads,
     const intptr_t *spans, intptr_t span_count, CTorchTensor row_keys, double dropout,
     uint64_t seed, CTorchTensor *result) {
   return guard([&] {
-    const auto q = borrow(query), k = borrow(key), v = borrow(value);
+    const auto rows = [](const at::Tensor &t) { return t.defined() ? t.contiguous() : t; };
+    const auto q = rows(borrow(query)), k = rows(borrow(key)), v = rows(borrow(value));
     const std::vector<int64_t> list(spans, spans + span_count * 5);
     TORCH_CHECK(q.dim() == 2 && q.size(1) % (heads * (k.defined() ? 1 : 3)) == 0,
                 "attention rows ", q.sizes(), " cannot be cut into ", heads, " heads");
@@ -375,7 +230,8 @@ CTorchStatus ctorch_packed_attention(
                 "attention needs keys and values of one width with the queries");
     check_spans(list, q.size(0), k.defined() ? k.size(0) : q.size(0));
     const auto none = at::empty({0}, q.options());
-    *result = give(PackedAttention::apply(q, k.defined() ? k : none, v.defined() ? v : none, borrow(row_keys), heads, list, dropout,
+    *result = give(PackedAttention::apply(q, k.defined() ? k : none, v.defined() ? v : none,
+                                          borrow(row_keys), heads, list, dropout,
                                           static_cast<int64_t>(seed)));
   });
 }

@@ -44,15 +44,14 @@ public enum Benchmark {
       compute.precision = precision
       compute.linearKernel = kernel
       compute.threads = threads
-      let runtime = try Runtime.configure(
-        compute,
-        shapes: [KernelShape(rows: 1280, input: config.width, output: config.feedForward)])
-      let ceiling = try peak(precision, runtime.kernel, config)
+      _ = try Runtime.configure(compute)
+      let ceiling = try peak(
+        precision, width: config.width, inner: config.feedForward)
       try report(
         BenchmarkRow(
-          name: "matrix product (\(runtime.kernel))", batch: 0, precision: precision,
-          median: 0, least: 0, repeats: 0, rate: ceiling, share: 1))
-      let bench = try ModelBench(config, precision, runtime.kernel)
+          name: "matrix product", batch: 0, precision: precision, median: 0, least: 0, repeats: 0,
+          rate: ceiling, share: 1))
+      let bench = try ModelBench(config, precision, kernel)
       for batch in [1, 8] {
         for training in [false, true] {
           var row = try bench.time(batch: batch, training: training, repeats: repeats)
@@ -63,24 +62,13 @@ public enum Benchmark {
     }
   }
 
-  /// The best rate of three products of this model's shape, in GFLOP/s.
-  private static func peak(
-    _ precision: Precision, _ kernel: LinearKernel, _ config: ViLT.Config
-  ) throws -> Double {
-    let dtype: DType = precision == .bfloat16 ? .bfloat16 : .float32
+  /// The best rate of a large product of this model's shape on any kernel, in GFLOP/s.
+  static func peak(_ precision: Precision, width: Int, inner: Int) throws -> Double {
+    let shape = LinearShape(input: width, output: inner)
     let rows = 1280
-    let x = try Tensor.full([rows, config.width], 0.5, dtype)
-    let weight = try Tensor.full([config.feedForward, config.width], 0.01, dtype)
-    var best = 0.0
-    try withoutGradients {
-      for _ in 0..<8 {
-        let start = ContinuousClock.now
-        _ = try x.linear(weight, nil, kernel: kernel)
-        let seconds = (ContinuousClock.now - start) / .seconds(1)
-        best = max(best, 2e-9 * Double(rows * config.width * config.feedForward) / seconds)
-      }
-    }
-    return best
+    let seconds = try LinearProduct(shape: shape, rows: rows, precision: precision)
+      .measured(rounds: 7).forward
+    return 2e-9 * Double(rows * shape.input * shape.output) / seconds
   }
 }
 
@@ -94,12 +82,15 @@ private final class ModelBench {
   let optimizer: Optimizer
   static let words = 12
 
-  init(_ config: ViLT.Config, _ precision: Precision, _ kernel: LinearKernel) throws {
+  init(
+    _ config: ViLT.Config, _ precision: Precision, _ kernel: LinearKernelChoice
+  ) throws {
     self.config = config
     self.precision = precision
-    store = ParameterStore(seed: 1, precision: precision, linearKernel: kernel)
+    store = ParameterStore(seed: 1, precision: precision)
     model = try ViLT(config, at: store.root)
     head = try MaskedLanguageModeling(.init(), model.facts, at: store.root)
+    store.kernels = try KernelMeasurement.of(store, kernel, rows: 1280, cache: nil).table
     try store.seal { ParameterGroup(decays: $0.decays) }
     optimizer = try Optimizer(Recipe.Optimizer(), store)
   }

@@ -1,0 +1,352 @@
+"""The reference of the speed comparison: Hugging Face transformers on PyTorch, as its users run it.
+
+A worker that compare.py starts and speaks with, one line a message:
+
+    worker                                         compare.py
+    {"ready": true, "versions": {...}}       →
+                                             ←     go
+    {"milliseconds": 212.4}                  →            (one timed run for every `go`)
+                                             ←     quit   (or the end of the input)
+    {"peakMegabytes": 1650.2}                →
+
+Before it is ready it writes what the case computes with dropout off to the file of --check, as
+{"values": [...]}, and runs twice to warm up. Everything else goes to the standard error.
+"""
+
+import argparse
+import json
+import platform
+import re
+import sys
+import time
+from pathlib import Path
+
+import torch
+import torch.nn.functional as F
+import transformers
+from safetensors.torch import load_file
+from torch import nn
+from transformers import BertConfig, ViltConfig, ViltForMaskedLM, ViltModel
+from transformers.masking_utils import create_bidirectional_mask
+from transformers.models.bert.modeling_bert import BertEncoder, BertPreTrainedModel
+
+from prepare import CLS, LAYER_PLACES, SEP
+
+WARM_UPS = 2
+IGNORED = -100  # the label of a place without a hidden word
+IPOT_ITERATIONS, IPOT_BETA = 50, 0.5
+WPA_WEIGHT = 0.1
+
+
+# The inputs
+
+
+def pixel_values(pixels):
+    """Bytes [B, H, W, 3] as the floats [B, 3, H, W] that the model takes."""
+    return ((pixels.permute(0, 3, 1, 2).float() / 255 - 0.5) / 0.5).contiguous()
+
+
+def text_inputs(words, lengths):
+    """[CLS] words [SEP] padded with 0 to all 40 places, and the mask of the places in use."""
+    batch, places = words.shape[0], words.shape[1] + 2
+    tokens = F.pad(words, (1, 1))
+    tokens[:, 0] = CLS
+    tokens[torch.arange(batch), lengths + 1] = SEP
+    return {
+        "input_ids": tokens,
+        "attention_mask": (torch.arange(places) < lengths[:, None] + 2).long(),
+    }
+
+
+def mlm_inputs(inputs):
+    """The texts with hidden words, their pictures, and the labels of the hidden words."""
+    sequence, place, label = inputs["masked"].unbind(1)
+    texts = text_inputs(inputs["masked_words"], inputs["lengths"])
+    labels = torch.full_like(texts["input_ids"], IGNORED)
+    labels[sequence, place + 1] = label
+    return {**texts, "pixel_values": pixel_values(inputs["pixels"]), "labels": labels}
+
+
+# Word-patch alignment, as the published ViLT computes it
+
+
+@torch.no_grad()
+def transport_plan(cost, text_pad, patch_pad):
+    """IPOT: the plan [B, patches, words] of a cost [B, words, patches]; pads are true where there
+    is nothing to align."""
+    pad = (text_pad[:, :, None] | patch_pad[:, None, :]).transpose(1, 2)
+    kernel = torch.exp(-cost.transpose(1, 2) / IPOT_BETA).masked_fill(pad, 0)
+    plan = torch.ones_like(kernel).masked_fill(pad, 0)
+    words = (~text_pad).sum(1).float()[:, None, None]
+    patches = (~patch_pad).sum(1).float()[:, None, None]
+    text_guard = 1e4 * text_pad.float()[:, None, :]
+    patch_guard = 1e4 * patch_pad.float()[:, :, None]
+    sigma = (1 / words).expand(-1, 1, cost.shape[1]).masked_fill(text_pad[:, None, :], 0)
+    for _ in range(IPOT_ITERATIONS):
+        q = kernel * plan
+        delta = 1 / (patches * (q @ sigma.transpose(1, 2)) + patch_guard)
+        sigma = 1 / (words * (delta.transpose(1, 2) @ q) + text_guard)
+        plan = delta * q * sigma
+    return plan.masked_fill(pad, 0)
+
+
+def alignment_distances(text, patches, text_pad, patch_pad):
+    """The transport distance [B] of words [B, M, D] and patches [B, N, D]; the gradient goes
+    through the cost only."""
+    text = F.normalize(text.float(), dim=-1, eps=1e-5)
+    patches = F.normalize(patches.float(), dim=-1, eps=1e-5)
+    cost = 1 - text @ patches.transpose(1, 2)
+    cost = cost.masked_fill(text_pad[:, :, None] | patch_pad[:, None, :], 0)
+    plan = transport_plan(cost.detach(), text_pad, patch_pad)
+    return (cost * plan.transpose(1, 2)).sum((1, 2))
+
+
+def alignment_loss(text, patches, attention_mask, match):
+    """Mean over the batch of the distance, negative where text and picture do not match. [CLS],
+    [SEP], pads and the picture's class token take no part. The order of the patches, which the
+    model shuffles, does not change the distance: none of them is a pad."""
+    places = torch.arange(attention_mask.shape[1])
+    last = attention_mask.sum(1, keepdim=True) - 1
+    text_pad = (places == 0) | (places >= last)
+    patch_pad = torch.zeros(patches.shape[:2], dtype=torch.bool)
+    patch_pad[:, 0] = True
+    with torch.autocast("cpu", enabled=False):
+        distances = alignment_distances(text, patches, text_pad, patch_pad)
+    return torch.where(match == 1, distances, -distances).sum() / len(match)
+
+
+# The cases. Each computes a check with dropout off, and does one timed run with what is in memory.
+
+
+class Case:
+    attentions = ["eager"]  # what the model supports
+
+    def __init__(self, precision):
+        self.precision = precision
+
+    def autocast(self):
+        return torch.autocast("cpu", torch.bfloat16, enabled=self.precision == "bfloat16")
+
+    def use(self, attention):
+        """Switches the attention; only called where there is a choice."""
+        raise NotImplementedError
+
+    def check(self):
+        raise NotImplementedError
+
+    def run(self):
+        raise NotImplementedError
+
+
+class Inference(Case):
+    """The pooled output of pairs."""
+
+    def __init__(self, work, batch, precision):
+        super().__init__(precision)
+        inputs = load_file(work / f"inference-{batch}.safetensors")
+        self.model = ViltModel.from_pretrained(work / "vilt").eval()
+        self.inputs = text_inputs(inputs["words"], inputs["lengths"])
+        self.inputs["pixel_values"] = pixel_values(inputs["pixels"])
+
+    def check(self):
+        return self.run().float().flatten().tolist()
+
+    def run(self):
+        with torch.inference_mode(), self.autocast():
+            return self.model(**self.inputs).pooler_output
+
+
+class Training(Case):
+    """A training step: losses, backward, fused AdamW."""
+
+    def __init__(self, modules, precision):
+        super().__init__(precision)
+        self.modules = nn.ModuleList(modules).train()
+        self.optimizer = torch.optim.AdamW(self.modules.parameters(), lr=1e-5, fused=True)
+
+    def losses(self):
+        raise NotImplementedError
+
+    def check(self):
+        self.modules.eval()
+        with torch.no_grad(), self.autocast():
+            values = [loss.item() for loss, _ in self.losses()]
+        self.modules.train()
+        return values
+
+    def run(self):
+        self.optimizer.zero_grad(set_to_none=True)
+        with self.autocast():
+            loss = sum(weight * loss for loss, weight in self.losses())
+        loss.backward()
+        self.optimizer.step()
+
+
+def load_vilt(work):
+    model = ViltForMaskedLM.from_pretrained(work / "vilt")
+    words = model.get_input_embeddings().weight
+    assert model.mlm_score.decoder.weight is not words, "the decoder has weights of its own"
+    return model
+
+
+class MaskedLanguage(Training):
+    """A training step of masked language modelling, with the library's own loss."""
+
+    def __init__(self, work, batch, precision):
+        self.model = load_vilt(work)
+        super().__init__([self.model], precision)
+        self.inputs = mlm_inputs(load_file(work / f"mlm-{batch}.safetensors"))
+
+    def losses(self):
+        return [(self.model(**self.inputs).loss, 1)]
+
+
+class PreTraining(Training):
+    """A full pre-training step in two passes: hidden words with the true pictures; then clean texts
+    with a true picture or another's, for matching and for word-patch alignment."""
+
+    def __init__(self, work, batch, precision):
+        self.model = load_vilt(work)
+        heads = load_file(work / "vilt" / "heads.safetensors")
+        self.matching = nn.Linear(*reversed(heads["itm_score.fc.weight"].shape))
+        self.matching.load_state_dict(
+            {name.removeprefix("itm_score.fc."): value for name, value in heads.items()}
+        )
+        super().__init__([self.model, self.matching], precision)
+        inputs = load_file(work / f"pretrain-{batch}.safetensors")
+        self.masked = mlm_inputs(inputs)
+        self.clean = text_inputs(inputs["words"], inputs["lengths"])
+        self.clean["pixel_values"] = self.masked["pixel_values"][inputs["picture"]]
+        self.match = inputs["match"]
+
+    def losses(self):
+        mlm = self.model(**self.masked).loss
+        output = self.model.vilt(**self.clean)
+        itm = F.cross_entropy(self.matching(output.pooler_output).float(), self.match)
+        mask = self.clean["attention_mask"]
+        text, patches = output.last_hidden_state.tensor_split([mask.shape[1]], dim=1)
+        wpa = alignment_loss(text, patches, mask, self.match)
+        return [(mlm, 1), (itm, 1), (wpa, WPA_WEIGHT)]
+
+
+class Layers(Case):
+    """Forward and backward of post-norm BERT layers, with attention dropout, no optimizer."""
+
+    attentions = ["eager"] + ["sdpa"] * BertPreTrainedModel._supports_sdpa
+
+    def __init__(self, work, batch, precision):
+        super().__init__(precision)
+        self.config = BertConfig.from_pretrained(work / "bert", attn_implementation="eager")
+        self.encoder = BertEncoder(self.config)
+        self.encoder.load_state_dict(load_file(work / "bert" / "layers.safetensors"))
+        inputs = load_file(work / f"layers-{batch}.safetensors")
+        lengths = inputs["lengths"]
+        self.real = torch.arange(LAYER_PLACES) < lengths[:, None]
+        self.rows = torch.zeros(*self.real.shape, inputs["rows"].shape[1])
+        self.rows[self.real] = inputs["rows"]
+        self.rows.requires_grad_()
+
+    def use(self, attention):
+        self.config._attn_implementation = attention
+
+    def forward(self):
+        mask = create_bidirectional_mask(self.config, self.rows, self.real.long())
+        return self.encoder(self.rows, attention_mask=mask).last_hidden_state
+
+    def check(self):
+        self.encoder.eval()
+        with torch.no_grad(), self.autocast():
+            values = self.forward()[0, 0].float().tolist()
+        self.encoder.train()
+        return values
+
+    def run(self):
+        self.encoder.zero_grad(set_to_none=True)
+        self.rows.grad = None
+        with self.autocast():
+            loss = self.forward()[self.real].float().square().sum() / self.real.sum()
+        loss.backward()
+
+
+CASES = {
+    "inference": Inference,
+    "mlm": MaskedLanguage,
+    "pretrain": PreTraining,
+    "layers": Layers,
+}
+
+
+# The worker
+
+
+def milliseconds(run):
+    start = time.perf_counter()
+    run()
+    return 1000 * (time.perf_counter() - start)
+
+
+def choose_attention(case, wanted):
+    """Uses the attention asked for, or the fastest of those the model supports."""
+    if wanted not in ("best", *case.attentions):
+        sys.exit(f"reference: this model has {' and '.join(case.attentions)} attention only")
+    if len(case.attentions) == 1:
+        return case.attentions[0]
+    if wanted == "best":
+        times = {}
+        for attention in case.attentions:
+            case.use(attention)
+            times[attention] = min([milliseconds(case.run) for _ in range(1 + WARM_UPS)][1:])
+        wanted = min(times, key=times.get)
+        # Trying the other one does not count in the peak of the memory.
+        Path("/proc/self/clear_refs").write_text("5")
+    case.use(wanted)
+    return wanted
+
+
+def peak_megabytes():
+    status = Path("/proc/self/status").read_text()
+    return int(re.search(r"VmHWM:\s+(\d+) kB", status)[1]) / 1024
+
+
+def answer(message):
+    print(json.dumps(message), flush=True)
+
+
+def main():
+    parser = argparse.ArgumentParser(description="The reference's side of the comparison.")
+    parser.add_argument("--case", choices=CASES, required=True)
+    parser.add_argument("--batch", type=int, required=True)
+    parser.add_argument("--precision", choices=["float32", "bfloat16"], default="float32")
+    parser.add_argument("--work", type=Path, required=True, help="the folder prepare.py filled")
+    parser.add_argument("--threads", type=int, required=True)
+    parser.add_argument("--check", type=Path, required=True, help="where to write the check")
+    parser.add_argument("--attention", choices=["best", "eager", "sdpa"], default="best")
+    options = parser.parse_args()
+
+    transformers.logging.set_verbosity_error()
+    transformers.logging.disable_progress_bar()
+    torch.set_num_threads(options.threads)
+    torch.manual_seed(0)
+    case = CASES[options.case](options.work, options.batch, options.precision)
+    options.check.write_text(json.dumps({"values": case.check()}))
+    attention = choose_attention(case, options.attention)
+    for _ in range(WARM_UPS):
+        case.run()
+    versions = {
+        "python": platform.python_version(),
+        "torch": torch.__version__,
+        "transformers": transformers.__version__,
+        "attention": attention,
+    }
+    answer({"ready": True, "versions": versions})
+
+    for line in sys.stdin:
+        if line.strip() == "go":
+            answer({"milliseconds": milliseconds(case.run)})
+        elif line.strip() == "quit":
+            break
+    answer({"peakMegabytes": peak_megabytes()})
+
+
+if __name__ == "__main__":
+    main()

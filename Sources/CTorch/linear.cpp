@@ -1,0 +1,89 @@
+// Linear layers over oneDNN's kernels, forward and backward.
+#include <ATen/core/dispatch/Dispatcher.h>
+#include <ATen/ops/add.h>
+#include <ATen/ops/empty.h>
+#include <ATen/ops/linear.h>
+#include <torch/csrc/autograd/custom_function.h>
+
+#include "edge.hpp"
+
+using edge::borrow;
+using edge::give;
+using edge::guard;
+using torch::autograd::AutogradContext;
+using torch::autograd::variable_list;
+
+namespace {
+
+at::Tensor onednn_linear(const at::Tensor &x, const at::Tensor &weight, const at::Tensor &bias) {
+  static const auto op =
+      c10::Dispatcher::singleton()
+          .findSchemaOrThrow("mkldnn::_linear_pointwise", "")
+          .typed<at::Tensor(const at::Tensor &, const at::Tensor &,
+                            const std::optional<at::Tensor> &, std::string_view,
+                            c10::List<std::optional<at::Scalar>>,
+                            std::optional<std::string_view>)>();
+  return op.call(x, weight, bias.defined() ? std::optional<at::Tensor>(bias) : std::nullopt,
+                 "none", c10::List<std::optional<at::Scalar>>(), "");
+}
+
+/// a · bᵀ (+ bias) for a [m, k] and b [n, k]: 0 libtorch's BLAS, 1 oneDNN, 2 oneDNN for b · aᵀ.
+at::Tensor product(const at::Tensor &a, const at::Tensor &b, const at::Tensor &bias,
+                   int64_t kernel) {
+  switch (kernel) {
+    case 1: return onednn_linear(a, b, bias);
+    case 2: {
+      const at::Tensor result = onednn_linear(b, a, at::Tensor()).t();
+      return bias.defined() ? at::add(result, bias) : result;
+    }
+    default: return at::linear(a, b, bias.defined() ? std::optional<at::Tensor>(bias)
+                                                    : std::nullopt);
+  }
+}
+
+struct Linear : torch::autograd::Function<Linear> {
+  static at::Tensor forward(AutogradContext *context, at::Tensor x, at::Tensor weight,
+                            at::Tensor bias, int64_t forward, int64_t input_gradient,
+                            int64_t weight_gradient) {
+    context->save_for_backward({x, weight});
+    context->saved_data["input"] = input_gradient;
+    context->saved_data["weight"] = weight_gradient;
+    at::AutoDispatchBelowADInplaceOrView below;
+    // Autograd functions take defined tensors only: an empty bias stands for none.
+    return product(x, weight, bias.numel() == 0 ? at::Tensor() : bias, forward).contiguous();
+  }
+
+  static variable_list backward(AutogradContext *context, variable_list gradients) {
+    const auto saved = context->get_saved_variables();
+    const at::Tensor &x = saved[0], &weight = saved[1];
+    const at::Tensor g = gradients[0].contiguous();
+    const at::Tensor none;
+    at::AutoDispatchBelowADInplaceOrView below;
+    at::Tensor dx, dw, db;
+    if (context->needs_input_grad(0))
+      dx = product(g, weight.t(), none, context->saved_data["input"].toInt());
+    if (context->needs_input_grad(1))
+      dw = product(g.t(), x.t(), none, context->saved_data["weight"].toInt());
+    if (context->needs_input_grad(2)) db = g.sum({0});
+    return {dx, dw, db, none, none, none};
+  }
+};
+
+}  // namespace
+
+CTorchStatus ctorch_linear(
+    CTorchTensor x, CTorchTensor weight, CTorchTensor bias, int32_t forward,
+    int32_t input_gradient, int32_t weight_gradient, CTorchTensor *result) {
+  return guard([&] {
+    const auto input = borrow(x), w = borrow(weight), b = borrow(bias);
+    const bool is_plain = forward == 0 && input_gradient == 0 && weight_gradient == 0;
+    if (is_plain || input.dim() != 2 || input.size(0) == 0) {
+      *result = give(
+          at::linear(input, w, b.defined() ? std::optional<at::Tensor>(b) : std::nullopt));
+      return;
+    }
+    const auto none = at::empty({0}, w.options().requires_grad(false));
+    *result = give(Linear::apply(input, w, b.defined() ? b : none, forward, input_gradient,
+                                 weight_gradient));
+  });
+}

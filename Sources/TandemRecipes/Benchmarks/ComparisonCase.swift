@@ -1,0 +1,269 @@
+// What the comparison with the reference library times: the same weights, the same inputs, read
+// from the folder that `Benchmarks/prepare.py` wrote.
+
+internal import Foundation
+internal import TandemCore
+internal import TandemImage
+internal import TandemModels
+internal import TandemNN
+internal import TandemObjectives
+internal import TandemTorch
+internal import TandemTrain
+
+/// One row of the comparison.
+protocol ComparisonCase {
+  /// What both sides compute with dropout off, to be held against one another.
+  func check() throws -> [Double]
+  /// One run, to be timed.
+  func run() throws
+  /// The matrix products of a run's linear layers.
+  var products: [CountedProduct] { get }
+}
+
+/// A linear layer's products, and how often a run has them.
+struct CountedProduct {
+  enum Directions { case forward, forwardAndWeights, all }
+  let product: LinearProduct
+  let count: Int
+  let directions: Directions
+
+  /// Seconds of the best kernels alone.
+  func seconds() throws -> Double {
+    let best = try product.measured()
+    let once =
+      switch directions {
+      case .forward: best.forward
+      case .forwardAndWeights: best.forward + best.weightGradient
+      case .all: best.seconds
+      }
+    return Double(count) * once
+  }
+}
+
+/// ViLT: inference, a step of masked words, or a step of pre-training.
+final class ViLTComparison: ComparisonCase {
+  enum Kind: String { case inference, mlm, pretrain }
+
+  private typealias Part = (
+    batch: PackedBatch, words: [Placed<MaskedLanguageModeling.Target>],
+    pairs: [Placed<ImageTextMatching.Match>]
+  )
+
+  let kind: Kind
+  let store: ParameterStore
+  private let model: ViLT
+  private let words: MaskedLanguageModeling
+  private let matching: ImageTextMatching
+  private let alignment: WordPatchAlignment
+  private let optimizer: Optimizer?
+  private var parts: [Part] = []
+  private var wordCount = 0
+  private var pairCount = 0
+
+  init(_ kind: Kind, batch: Int, _ precision: Precision, folder: String) throws {
+    self.kind = kind
+    let checkpoint = try TransformersViLT(folder: folder + "/vilt")
+    let heads = SafeTensorsSource(try SafeTensorsFile(path: folder + "/vilt/heads.safetensors"))
+    store = ParameterStore(
+      seed: 1, precision: precision, source: JoinedSource(first: checkpoint, second: heads))
+    model = try ViLT(checkpoint.config, at: store.root)
+    words = try MaskedLanguageModeling(.init(), model.facts, at: store.root)
+    matching = try ImageTextMatching(NoOptions(), model.facts, at: store.root)
+    alignment = try WordPatchAlignment(.init(), model.facts, at: store.root)
+    try store.loadReport().check()
+    let inputs = try ComparisonInputs("\(folder)/\(kind.rawValue)-\(batch).safetensors")
+    parts = try inputs.parts(kind).map { part in
+      (
+        try PackedBatch(part.sequences, ViLT.input(checkpoint.config, Self.specials)), part.words,
+        part.pairs
+      )
+    }
+    wordCount = parts.reduce(0) { $0 + $1.words.reduce(0) { $0 + $1.target.pieces.count } }
+    pairCount = parts.reduce(0) { $0 + $1.pairs.count }
+    let rows = parts.map { $0.batch.layout.rowCount }.max() ?? 1
+    store.kernels = try KernelMeasurement.of(store, .measured, rows: rows, cache: nil).table
+    guard kind != .inference else {
+      optimizer = nil
+      return
+    }
+    try store.seal { _ in ParameterGroup(decays: true) }
+    var settings = Recipe.Optimizer()
+    settings.beta2 = 0.999
+    optimizer = try Optimizer(settings, store)
+  }
+
+  private static let specials = SpecialTokens(
+    classification: 101, separator: 102, mask: 103, vocabularyCount: 30522, reserved: [])
+
+  func check() throws -> [Double] {
+    try withoutGradients {
+      guard kind != .inference else {
+        return try parts.flatMap { try model.encode($0.batch, .inference).pooled_SD.floats() }
+          .map(Double.init)
+      }
+      var sums = [Double](repeating: 0, count: kind == .mlm ? 1 : 3)
+      for part in parts {
+        for (place, loss) in try losses(part, .inference).enumerated() {
+          sums[place] += try loss.item()
+        }
+      }
+      return sums
+    }
+  }
+
+  func run() throws {
+    guard let optimizer else {
+      for part in parts {
+        _ = try withoutGradients { try model.encode(part.batch, .inference).pooled_SD.floats() }
+      }
+      return
+    }
+    try store.clearGradients()
+    for part in parts {
+      let losses = try losses(part, Mode(isTraining: true, seed: 1))
+      var total = losses[0]
+      if losses.count == 3 { total = try total + losses[1] + losses[2] * 0.1 }
+      try total.backward()
+    }
+    try optimizer.update(rate: 1e-5, norm: 0)
+  }
+
+  /// Masked words; in pre-training also matching and alignment.
+  private func losses(_ part: Part, _ mode: Mode) throws -> [Tensor] {
+    let encoding = try model.encode(part.batch, mode)
+    var losses = [
+      try words.loss(encoding, part.words, denominator: Double(wordCount)).total
+    ]
+    if kind == .pretrain {
+      let count = Double(pairCount)
+      losses.append(try matching.loss(encoding, part.pairs, denominator: count).total)
+      losses.append(try alignment.loss(encoding, part.pairs, denominator: count).total)
+    }
+    return losses
+  }
+
+  var products: [CountedProduct] {
+    let config = model.config
+    let width = config.width
+    let trains = kind != .inference
+    return parts.flatMap { part in
+      let rows = part.batch.layout.rowCount
+      let patch = 3 * config.patchSize * config.patchSize
+      func product(
+        _ input: Int, _ output: Int, _ rows: Int, times: Int = 1, isFirst: Bool = false
+      ) -> CountedProduct {
+        CountedProduct(
+          product: LinearProduct(
+            shape: LinearShape(input: input, output: output), rows: rows,
+            precision: store.precision),
+          count: times, directions: !trains ? .forward : isFirst ? .forwardAndWeights : .all)
+      }
+      var all = [
+        product(patch, width, part.batch.patchCount, isFirst: true),
+        product(width, 3 * width, rows, times: config.layers),
+        product(width, width, rows, times: config.layers),
+        product(width, config.feedForward, rows, times: config.layers),
+        product(config.feedForward, width, rows, times: config.layers),
+      ]
+      if kind != .mlm { all.append(product(width, width, part.batch.sequenceCount)) }
+      if trains {
+        let masked = part.words.reduce(0) { $0 + $1.target.pieces.count }
+        all += [product(width, width, masked), product(width, config.vocabulary, masked)]
+      }
+      return all
+    }
+  }
+}
+
+/// Post-norm layers of BERT with dropout in the attention: forward and backward.
+final class LayersComparison: ComparisonCase {
+  let store: ParameterStore
+  private let layers: [PostNormLayer]
+  private let shape: TransformerShape
+  private let layout: PackedLayout
+  private let rows: PackedRows
+  private let input_TD: Tensor
+
+  init(batch: Int, _ precision: Precision, folder: String) throws {
+    let config = try JSONValue(contentsOfFile: folder + "/bert/config.json")
+      .decoded(BertSizes.self)
+    store = ParameterStore(
+      seed: 1, precision: precision,
+      source: SafeTensorsSource(try SafeTensorsFile(path: folder + "/bert/layers.safetensors")))
+    let shape = TransformerShape(
+      width: config.hidden_size, heads: config.num_attention_heads,
+      feedForward: config.intermediate_size, epsilon: config.layer_norm_eps,
+      dropout: config.hidden_dropout_prob, attentionDropout: config.attention_probs_dropout_prob)
+    self.shape = shape
+    layers = try (0..<config.num_hidden_layers).map { [store] in
+      try PostNormLayer(shape, at: store.root / "layer" / $0)
+    }
+    try store.loadReport().check()
+    let file = try SafeTensorsFile(path: "\(folder)/layers-\(batch).safetensors")
+    let lengths = try file.tensor("lengths").array(of: Int.self)
+    layout = PackedLayout(
+      lengths: lengths, sequenceKeys: lengths.indices.map { UInt64($0) })
+    rows = try PackedRows(layout)
+    input_TD = try file.tensor("rows").clone()
+    store.kernels = try KernelMeasurement.of(
+      store, .measured, rows: layout.rowCount, cache: nil
+    ).table
+    try store.seal { _ in ParameterGroup(decays: true) }
+  }
+
+  func check() throws -> [Double] {
+    try withoutGradients {
+      try output(input_TD, .inference).narrow(0, from: 0, 1).floats().map(Double.init)
+    }
+  }
+
+  func run() throws {
+    try store.clearGradients()
+    let x_TD = try input_TD.clone()
+    try x_TD.setRequiresGradient(true)
+    let y_TD = try output(x_TD, Mode(isTraining: true, seed: 1))
+    try ((y_TD * y_TD).sum() / Double(layout.rowCount)).backward()
+  }
+
+  private func output(_ x_TD: Tensor, _ mode: Mode) throws -> Tensor {
+    let spans = AttentionSpans.full(layout)
+    return try TandemNN.run(
+      layers.map { layer in { [rows] in try layer($0, rows, spans, mode) } }, x_TD, mode)
+  }
+
+  var products: [CountedProduct] {
+    let sizes = [
+      (shape.width, shape.width, 4), (shape.width, shape.feedForward, 1),
+      (shape.feedForward, shape.width, 1),
+    ]
+    return sizes.map { input, output, times in
+      CountedProduct(
+        product: LinearProduct(
+          shape: LinearShape(input: input, output: output), rows: layout.rowCount,
+          precision: store.precision),
+        count: times * layers.count, directions: .all)
+    }
+  }
+}
+
+/// What is read of transformers' configuration of BERT; its names.
+private struct BertSizes: Decodable {
+  let hidden_size: Int
+  let num_attention_heads: Int
+  let num_hidden_layers: Int
+  let intermediate_size: Int
+  let layer_norm_eps: Double
+  let hidden_dropout_prob: Double
+  let attention_probs_dropout_prob: Double
+}
+
+/// The weights of two sources; the first one counts.
+private struct JoinedSource: WeightSource {
+  let first: any WeightSource
+  let second: any WeightSource
+  var title: String { first.title }
+  var names: [String] { first.names + second.names }
+  func weight(_ name: String) throws -> Tensor? {
+    try first.weight(name) ?? second.weight(name)
+  }
+}

@@ -1,0 +1,72 @@
+// Our side of the comparison: a process that runs one case whenever it is told to, so that the two
+// sides can take turns. `Benchmarks/compare.py` drives it.
+
+internal import Foundation
+internal import TandemCore
+internal import TandemFiles
+public import TandemNN
+internal import TandemTorch
+
+public struct ComparisonWorker {
+  private struct Ready: Encodable {
+    var ready = true
+    var versions: [String: String]
+    /// The matrix products of one run alone, on the best kernels.
+    var productMilliseconds: Double
+    /// The machine's rate in one large product, billions of operations a second.
+    var gflops: Double
+  }
+
+  private let subject: any ComparisonCase
+  private let precision: Precision
+
+  /// - Parameters:
+  ///   - name: inference, mlm, pretrain or layers.
+  ///   - folder: what `Benchmarks/prepare.py` wrote.
+  public init(
+    case name: String, batch: Int, precision: Precision, folder: String, threads: Int
+  ) throws {
+    var compute = Recipe.Compute()
+    compute.threads = threads
+    _ = try Runtime.configure(compute)
+    self.precision = precision
+    if let kind = ViLTComparison.Kind(rawValue: name) {
+      subject = try ViLTComparison(kind, batch: batch, precision, folder: folder)
+    } else if name == "layers" {
+      subject = try LayersComparison(batch: batch, precision, folder: folder)
+    } else {
+      throw SettingsError("--case: expected inference, mlm, pretrain or layers, found '\(name)'")
+    }
+  }
+
+  /// Writes what it computes to `checkFile`, warms up, then runs once a line "go" until "quit".
+  public func serve(
+    checkFile: String, read: () -> String?, write: (String) throws -> Void
+  ) throws {
+    try AtomicFile.write(
+      utf8: JSONValue(encoding: ["values": subject.check()]).compact + "\n", to: checkFile)
+    for _ in 0..<2 { try subject.run() }
+    try write(
+      JSONValue(
+        encoding: Ready(
+          versions: ["tandem": Runtime.version, "libtorch": TorchRuntime.version],
+          productMilliseconds: 1000 * subject.products.reduce(0) { try $0 + $1.seconds() },
+          gflops: Benchmark.peak(precision, width: 768, inner: 3072))
+      ).compact)
+    while let line = read(), line != "quit" {
+      let start = ContinuousClock.now
+      try subject.run()
+      let milliseconds = (ContinuousClock.now - start) / .milliseconds(1)
+      try write(JSONValue(encoding: ["milliseconds": milliseconds]).compact)
+    }
+    try write(JSONValue(encoding: ["peakMegabytes": Self.peakMegabytes()]).compact)
+  }
+
+  /// The most memory that was resident, in units of 2²⁰ bytes.
+  private static func peakMegabytes() -> Double {
+    let status = (try? String(contentsOfFile: "/proc/self/status", encoding: .utf8)) ?? ""
+    let line = status.split(separator: "\n").first { $0.hasPrefix("VmHWM:") }
+    let kilobytes = line?.split(separator: " ").dropFirst().first.flatMap { Double($0) }
+    return (kilobytes ?? 0) / 1024
+  }
+}
