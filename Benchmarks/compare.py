@@ -5,7 +5,7 @@ For each row of the table both workers start as fresh processes, write what they
 up; then they take turns, one run at a time, so that whatever else the machine does falls on both.
 The table goes to the standard output and to RESULTS.md, progress to the standard error. The exit
 status is 1 if a worker died or the two computed different things. The protocol of the workers
-stands in reference.py.
+stands in worker.py.
 """
 
 import argparse
@@ -22,14 +22,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
 
-from prepare import FULL, TINY, prepare, work_folder
+from prepare import FULL, TINY, missing_data, prepare, work_folder
 
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parent
 RESULTS = HERE / "RESULTS.md"
 
 PRECISIONS = ["float32", "bfloat16"]
-TOLERANCE = {"float32": 1e-3, "bfloat16": 5e-2}  # of what the two compute
+TOLERANCE = {"float32": 1e-3, "bfloat16": 5e-2}  # of what the two compute; pieces must be equal
 LEAST_SCALE = 0.02  # losses nearer 0 than this are compared as if they were this large
 
 # OpenMP's threads spin at their barriers. Where another process has a core, the default makes a run
@@ -37,33 +37,47 @@ LEAST_SCALE = 0.02  # losses nearer 0 than this are compared as if they were thi
 WAITING = {"GOMP_SPINCOUNT": "2000"}
 PAUSE = 0.05  # seconds between two turns, until the threads of the one before are asleep
 
-# To estimate the time left: what it takes to start a worker, and the runs of its check and warm-up.
-START_SECONDS, START_RUNS = 6, 4
+START_RUNS = 4  # of a worker's check and warm-up, to estimate the time left
 
 
 @dataclass(frozen=True)
 class Case:
-    title: str
+    title: str  # {} stands for the batch
     ratios: dict  # what Tandem aims at, by precision: the reference's time over its own
     shares: dict  # and the part of its time that its own matrix products take at the best rate
     seconds: float  # a guess at one run of one example, to estimate the time left
+    start: float = 6  # a guess at the seconds until a worker has loaded
+    # On one thread, and measured once: no precision makes a difference, but the workers are told
+    # float32.
+    is_loading: bool = False
+
+    def precisions(self, wanted):
+        return ["float32"] if self.is_loading else wanted
+
+    @property
+    def script(self):
+        return HERE / ("loading.py" if self.is_loading else "reference.py")
 
 
 CASES = {
-    "inference": Case("inference", {"float32": 2.3, "bfloat16": 1.4}, {}, 0.1),
+    "inference": Case("inference, batch {}", {"float32": 2.3, "bfloat16": 1.4}, {}, 0.1),
     "mlm": Case(
-        "training step, MLM",
+        "training step, MLM, batch {}",
         {"float32": 2.3, "bfloat16": 1.7},
         {"float32": 0.85, "bfloat16": 0.75},
         0.4,
     ),
     "pretrain": Case(
-        "pre-training step, MLM + ITM + WPA",
+        "pre-training step, MLM + ITM + WPA, batch {}",
         {"float32": 2.3, "bfloat16": 1.8},
         {"float32": 0.85, "bfloat16": 0.75},
         0.8,
     ),
-    "layers": Case("12 BERT layers, forward and backward", {}, {}, 0.1),
+    "layers": Case("12 BERT layers, forward and backward, batch {}", {}, {}, 0.1),
+    "decode": Case(
+        "decode and resize {} pictures, one core", {"float32": 2.0}, {}, 0.006, 0.5, is_loading=True
+    ),
+    "wordpiece": Case("WordPiece, one core", {"float32": 1.0}, {}, 1.0, 0.5, is_loading=True),
 }
 
 
@@ -156,7 +170,7 @@ class Progress:
 
 
 def expected_start(case, batch):
-    return START_SECONDS + START_RUNS * CASES[case].seconds * batch
+    return CASES[case].start + START_RUNS * CASES[case].seconds * batch
 
 
 def expected_pair(case, batch):
@@ -171,14 +185,23 @@ def duration(seconds):
     return f"{seconds:.0f} s" if seconds < 90 else f"{seconds / 60:.0f} min"
 
 
+def row_title(case, batch, precision):
+    title = CASES[case].title.format(batch)
+    return title if CASES[case].is_loading else f"{title}, {precision}"
+
+
+def tolerance(case, precision):
+    return 0 if case == "wordpiece" else TOLERANCE[precision]
+
+
 def difference(case, ours, theirs):
-    """The largest difference relative to the largest value; losses, which mean different things,
-    each relative to itself."""
+    """The largest difference relative to the largest value; losses and counts of pieces, which mean
+    different things, each relative to itself."""
     if len(ours) != len(theirs):
         raise Failure(f"the checks have {len(ours)} and {len(theirs)} values")
     if not all(map(math.isfinite, ours + theirs)):
         raise Failure("a check holds a value that is not finite")
-    if case in ("mlm", "pretrain"):
+    if case in ("mlm", "pretrain", "wordpiece"):
         scales = [max(abs(value), LEAST_SCALE) for value in theirs]
     else:
         scales = [max(map(abs, theirs))] * len(theirs)
@@ -201,7 +224,7 @@ class Row:
     their_ready: dict
 
     def agrees(self):
-        return self.difference <= TOLERANCE[self.precision]
+        return self.difference <= tolerance(self.case, self.precision)
 
     def cells(self):
         case = CASES[self.case]
@@ -209,8 +232,8 @@ class Row:
         products = self.our_ready.get("productMilliseconds")
         share = "—" if products is None else f"{100 * products / median(self.ours):.0f} %"
         return [
-            f"{case.title}, batch {self.batch}",
-            self.precision,
+            case.title.format(self.batch),
+            "—" if case.is_loading else self.precision,
             times(self.theirs),
             times(self.ours),
             f"{ratio:.2f}×",
@@ -226,13 +249,13 @@ class Row:
 HEADINGS = [
     "row",
     "precision",
-    "transformers, ms",
+    "reference, ms",
     "Tandem, ms",
     "ratio",
     "aim",
     "share",
     "aim",
-    "transformers, MB",
+    "reference, MB",
     "Tandem, MB",
     "difference",
 ]
@@ -290,7 +313,7 @@ def report(rows, options):
     date = datetime.datetime.now(datetime.timezone.utc).strftime("%Y-%m-%d %H:%M UTC")
     rates = {}
     for row in rows:
-        if "gflops" in row.our_ready:
+        if "gflops" in row.our_ready and not CASES[row.case].is_loading:
             rates.setdefault(row.precision, []).append(row.our_ready["gflops"])
     notes = [
         f"- {options.threads} of {os.cpu_count()} cores; runs of each side: {options.repeats}",
@@ -305,10 +328,11 @@ def report(rows, options):
 
 def measure(case, batch, precision, options, folder, progress):
     """One row: fresh workers, the check, and the runs in turn."""
+    threads = 1 if CASES[case].is_loading else options.threads
     arguments = ["--case", case, "--batch", str(batch), "--precision", precision]
-    arguments += ["--work", str(options.work), "--threads", str(options.threads)]
-    reference = [sys.executable, str(HERE / "reference.py")]
-    title = f"{CASES[case].title}, batch {batch}, {precision}"
+    arguments += ["--work", str(options.work), "--threads", str(threads)]
+    reference = [sys.executable, str(CASES[case].script)]
+    title = row_title(case, batch, precision)
     workers = []
     try:
         # One after the other: each measures what it chooses from while it warms up.
@@ -343,12 +367,12 @@ def measure(case, batch, precision, options, folder, progress):
 
 def parse():
     parser = argparse.ArgumentParser(
-        prog="scripts/bench", description="Times Tandem and Hugging Face transformers in turn."
+        prog="scripts/bench", description="Times Tandem and the reference libraries in turn."
     )
     parser.add_argument("--only", choices=CASES, action="append", metavar="CASE",
                         help=f"one case ({', '.join(CASES)}); may be given more than once")
     parser.add_argument("--precision", choices=PRECISIONS, action="append",
-                        help="one precision instead of both")
+                        help="one precision instead of both; loading has none")
     parser.add_argument("--repeats", type=int, default=7, help="runs of each side (7)")
     parser.add_argument("--threads", type=int, default=os.cpu_count(), help="all cores by default")
     parser.add_argument("--tandem", type=Path, default=ROOT / ".build/release/tandem",
@@ -373,11 +397,20 @@ def main():
     options = parse()
     prepare(options.work, options.tiny)
     batches = (TINY if options.tiny else FULL).batches
+    cases = list(options.only or CASES)
+    missing = missing_data(options.work)
+    if "wordpiece" in cases and missing:
+        cases.remove("wordpiece")
+        print(
+            f"bench: skipping wordpiece: its text is missing; run `tandem data fetch "
+            f"{' '.join(missing)}` in {ROOT}",
+            file=sys.stderr,
+        )
     wanted = [
         (case, batch, precision)
-        for case in options.only or CASES
+        for case in cases
         for batch in batches[case]
-        for precision in options.precision or PRECISIONS
+        for precision in CASES[case].precisions(options.precision or PRECISIONS)
     ]
     progress = Progress(
         sum(expected_row(case, batch, options.repeats) for case, batch, _ in wanted)
@@ -388,13 +421,13 @@ def main():
             try:
                 row = measure(case, batch, precision, options, Path(folder), progress)
             except Failure as failure:
-                failures.append(f"{case} {batch} {precision}: {failure}")
+                failures.append(f"{row_title(case, batch, precision)}: {failure}")
                 continue
             rows.append(row)
             if not row.agrees():
                 failures.append(
-                    f"{case} {batch} {precision}: the results differ by {row.difference:.1e}, more "
-                    f"than {TOLERANCE[precision]:.0e}"
+                    f"{row_title(case, batch, precision)}: the results differ by "
+                    f"{row.difference:.1e}, more than {tolerance(case, precision):.0e}"
                 )
     if rows:
         section = report(rows, options)

@@ -1,14 +1,18 @@
 """Makes the weights and inputs of the speed comparison: random, seeded, written once, read by both.
+The lines of text are not random: they come from what `tandem data fetch` fetched.
 
     python Benchmarks/prepare.py [--tiny]
 
 Writes what is missing in Benchmarks/work (Benchmarks/work/tiny for the tiny form, which only tests
-the machinery): a transformers ViLT folder, twelve BERT layers, and one file of inputs a case. Every
-file appears under its name only when it is whole. Delete the folder after a change to this script.
+the machinery): a transformers ViLT folder, twelve BERT layers, one file of inputs a case, pictures,
+and lines of text with a vocabulary. Every file appears under its name only when it is whole. Delete
+the folder after a change to this script.
 """
 
 import argparse
+import json
 import math
+import shutil
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import NormalDist
@@ -31,10 +35,19 @@ FEWEST_WORDS, MOST_WORDS = 5, WORD_PLACES
 
 WEIGHT_SPREAD = 0.02
 
+# Pictures as a camera's, width and height.
+PICTURE = (640, 480)
+QUALITY = 90
+
+# Where text comes from: what `tandem data fetch NAME` puts into data/NAME.
+DATA = Path(__file__).resolve().parent.parent / "data"
+ARTICLES = DATA / "wiki-extracts" / "en.json"
+VOCABULARY_FILE = DATA / "bert-base-uncased" / "vocab.txt"
+
 
 @dataclass(frozen=True)
 class Size:
-    """The dimensions of the models, and the batch of every case's rows."""
+    """The dimensions of the models, the lines of text, and the batch of every case's rows."""
 
     width: int
     layers: int
@@ -42,14 +55,44 @@ class Size:
     ffn: int
     image: int
     patch: int
+    lines: int
     batches: dict
 
 
+# The batch of decode is the number of pictures; wordpiece takes all lines at once.
 FULL = Size(
-    768, 12, 12, 3072, 384, 32, {"inference": [1, 8], "mlm": [8], "pretrain": [32], "layers": [16]}
+    width=768,
+    layers=12,
+    heads=12,
+    ffn=3072,
+    image=384,
+    patch=32,
+    lines=5000,
+    batches={
+        "inference": [1, 8],
+        "mlm": [8],
+        "pretrain": [32],
+        "layers": [16],
+        "decode": [32],
+        "wordpiece": [1],
+    },
 )
 TINY = Size(
-    64, 2, 2, 128, 96, 32, {"inference": [1, 2], "mlm": [2], "pretrain": [4], "layers": [2]}
+    width=64,
+    layers=2,
+    heads=2,
+    ffn=128,
+    image=96,
+    patch=32,
+    lines=100,
+    batches={
+        "inference": [1, 2],
+        "mlm": [2],
+        "pretrain": [4],
+        "layers": [2],
+        "decode": [4],
+        "wordpiece": [1],
+    },
 )
 
 
@@ -200,8 +243,87 @@ def save_rows(batch, size, path):
     save_file({"rows": rows, "lengths": lengths}, path)
 
 
+# Pictures and lines, for the rows about loading
+
+
+def smooth_field(random, scale):
+    """Random values that change over about `scale` pixels."""
+    from PIL import Image
+
+    width, height = PICTURE
+    grid = random.standard_normal((height // scale + 3, width // scale + 3)).astype(np.float32)
+    # The picture starts inside the grid, so that its border is like its middle.
+    box = (1, 1, 1 + width / scale, 1 + height / scale)
+    return np.asarray(Image.fromarray(grid).resize(PICTURE, Image.Resampling.BICUBIC, box=box))
+
+
+def texture(random, detail):
+    """Brightness whose spread falls with the size of the details, as in photographs, where the
+    amplitude goes down with the frequency; `detail` is the strength of the finest ones."""
+    scales = [160, 80, 40, 20, 10, 5]
+    field = sum((scale / 160) ** 0.6 * 34 * smooth_field(random, scale) for scale in scales)
+    return field + detail * 9 * smooth_field(random, 2)
+
+
+def random_shape(random):
+    """A mask with hard edges: the end of a beam, or an ellipse, anywhere in the picture."""
+    width, height = PICTURE
+    y, x = np.mgrid[:height, :width]
+    x = x - random.uniform(0.1, 0.9) * width
+    y = y - random.uniform(0.1, 0.9) * height
+    angle = random.uniform(0, 2 * np.pi)
+    along, across = x * np.cos(angle) + y * np.sin(angle), y * np.cos(angle) - x * np.sin(angle)
+    if random.random() < 0.4:
+        return (along > 0) & (np.abs(across) < random.uniform(20, 200))
+    return (along / random.uniform(25, 160)) ** 2 + (across / random.uniform(25, 160)) ** 2 < 1
+
+
+def save_picture(place, path):
+    """A JPEG that costs what a photograph costs. Much of a decoder's time goes into the entropy
+    code and grows with the length of the file, so the file must be as long as a camera's at this
+    size and quality, 60 to 150 kB, and its energy must lie in the same frequencies: noise alone
+    makes 276 kB, a gradient 15 kB, and both would measure what no user has. Hence brightness and
+    slower, weaker colours at several scales, objects with hard edges that have a brightness, colour
+    and texture of their own, and a sensor's mild noise."""
+    from PIL import Image
+
+    random = generator(f"picture-{place}")
+    detail = random.uniform(0.2, 4)
+
+    def surface():
+        colour = [8 * smooth_field(random, 80) + random.normal(0, 14) for _ in range(2)]
+        return np.stack([texture(random, detail) + random.normal(128, 25), *colour], axis=-1)
+
+    scene = surface()
+    for _ in range(random.integers(4, 12)):
+        scene = np.where(random_shape(random)[..., None], surface(), scene)
+    scene[..., 0] += random.normal(0, random.uniform(1, 2.5), scene.shape[:2])
+    scene[..., 1:] += 128
+    pixels = np.clip(np.round(scene), 0, 255).astype(np.uint8)
+    picture = Image.merge("YCbCr", [Image.fromarray(pixels[..., band]) for band in range(3)])
+    picture.convert("RGB").save(path, "JPEG", quality=QUALITY, subsampling="4:2:0")
+
+
+def save_lines(count, path):
+    """The first lines of the English articles that are not blank. Only a line feed ends a line."""
+    articles = json.loads(ARTICLES.read_text(encoding="utf-8"))
+    lines = [line for article in articles.values() for line in article["extract"].split("\n")]
+    lines = [line for line in lines if line.strip()][:count]
+    path.write_bytes("".join(line + "\n" for line in lines).encode())
+
+
+def missing_data(folder):
+    """The data sets to fetch before `prepare` can write the lines and their vocabulary."""
+    sources = {"lines.txt": ARTICLES, "vocab.txt": VOCABULARY_FILE}
+    return [
+        source.parent.name
+        for name, source in sources.items()
+        if not (folder / name).exists() and not source.exists()
+    ]
+
+
 def prepare(folder, tiny=False):
-    """Writes what is missing in the folder."""
+    """Writes what is missing in the folder, apart from text whose data set is missing."""
     size = TINY if tiny else FULL
     write(folder / "vilt" / "config.json", lambda path: vilt_config(size).to_json_file(path))
     write(folder / "vilt" / "model.safetensors", lambda path: save_vilt(size, path))
@@ -213,8 +335,16 @@ def prepare(folder, tiny=False):
             path = folder / f"{case}-{batch}.safetensors"
             if case == "layers":
                 write(path, lambda path: save_rows(batch, size, path))
-            else:
+            elif case == "decode":
+                for place in range(batch):
+                    picture = folder / "pictures" / f"{place:02}.jpg"
+                    write(picture, lambda path: save_picture(place, path))
+            elif case != "wordpiece":
                 write(path, lambda path: save_pairs(case, batch, size, path))
+    if ARTICLES.exists():
+        write(folder / "lines.txt", lambda path: save_lines(size.lines, path))
+    if VOCABULARY_FILE.exists():
+        write(folder / "vocab.txt", lambda path: shutil.copyfile(VOCABULARY_FILE, path))
 
 
 def work_folder(tiny=False):

@@ -1,25 +1,9 @@
 """The reference of the speed comparison: Hugging Face transformers on PyTorch, as its users run it.
 
-A worker that compare.py starts and speaks with, one line a message:
-
-    worker                                         compare.py
-    {"ready": true, "versions": {...}}       →
-                                             ←     go
-    {"milliseconds": 212.4}                  →            (one timed run for every `go`)
-                                             ←     quit   (or the end of the input)
-    {"peakMegabytes": 1650.2}                →
-
-Before it is ready it writes what the case computes with dropout off to the file of --check, as
-{"values": [...]}, and runs twice to warm up. Everything else goes to the standard error.
+A worker as worker.py describes it; what it computes for the check has dropout off.
 """
 
-import argparse
-import json
-import platform
-import re
 import sys
-import time
-from pathlib import Path
 
 import torch
 import torch.nn.functional as F
@@ -30,9 +14,9 @@ from transformers import BertConfig, ViltConfig, ViltForMaskedLM, ViltModel
 from transformers.masking_utils import create_bidirectional_mask
 from transformers.models.bert.modeling_bert import BertEncoder, BertPreTrainedModel
 
+import worker
 from prepare import CLS, LAYER_PLACES, SEP
 
-WARM_UPS = 2
 IGNORED = -100  # the label of a place without a hidden word
 IPOT_ITERATIONS, IPOT_BETA = 50, 0.5
 WPA_WEIGHT = 0.1
@@ -118,24 +102,14 @@ def alignment_loss(text, patches, attention_mask, match):
 # The cases. Each computes a check with dropout off, and does one timed run with what is in memory.
 
 
-class Case:
-    attentions = ["eager"]  # what the model supports
+class Case(worker.Case):
+    ways = ["eager"]  # the attentions that the model supports
 
     def __init__(self, precision):
         self.precision = precision
 
     def autocast(self):
         return torch.autocast("cpu", torch.bfloat16, enabled=self.precision == "bfloat16")
-
-    def use(self, attention):
-        """Switches the attention; only called where there is a choice."""
-        raise NotImplementedError
-
-    def check(self):
-        raise NotImplementedError
-
-    def run(self):
-        raise NotImplementedError
 
 
 class Inference(Case):
@@ -232,7 +206,7 @@ class PreTraining(Training):
 class Layers(Case):
     """Forward and backward of post-norm BERT layers, with attention dropout, no optimizer."""
 
-    attentions = ["eager"] + ["sdpa"] * BertPreTrainedModel._supports_sdpa
+    ways = ["eager"] + ["sdpa"] * BertPreTrainedModel._supports_sdpa
 
     def __init__(self, work, batch, precision):
         super().__init__(precision)
@@ -276,50 +250,20 @@ CASES = {
 }
 
 
-# The worker
-
-
-def milliseconds(run):
-    start = time.perf_counter()
-    run()
-    return 1000 * (time.perf_counter() - start)
-
-
 def choose_attention(case, wanted):
     """Uses the attention asked for, or the fastest of those the model supports."""
-    if wanted not in ("best", *case.attentions):
-        sys.exit(f"reference: this model has {' and '.join(case.attentions)} attention only")
-    if len(case.attentions) == 1:
-        return case.attentions[0]
+    if wanted not in ("best", *case.ways):
+        sys.exit(f"reference: this model has {' and '.join(case.ways)} attention only")
+    if len(case.ways) == 1:
+        return case.ways[0]
     if wanted == "best":
-        times = {}
-        for attention in case.attentions:
-            case.use(attention)
-            times[attention] = min([milliseconds(case.run) for _ in range(1 + WARM_UPS)][1:])
-        wanted = min(times, key=times.get)
-        # Trying the other one does not count in the peak of the memory.
-        Path("/proc/self/clear_refs").write_text("5")
+        return worker.use_fastest(case)
     case.use(wanted)
     return wanted
 
 
-def peak_megabytes():
-    status = Path("/proc/self/status").read_text()
-    return int(re.search(r"VmHWM:\s+(\d+) kB", status)[1]) / 1024
-
-
-def answer(message):
-    print(json.dumps(message), flush=True)
-
-
 def main():
-    parser = argparse.ArgumentParser(description="The reference's side of the comparison.")
-    parser.add_argument("--case", choices=CASES, required=True)
-    parser.add_argument("--batch", type=int, required=True)
-    parser.add_argument("--precision", choices=["float32", "bfloat16"], default="float32")
-    parser.add_argument("--work", type=Path, required=True, help="the folder prepare.py filled")
-    parser.add_argument("--threads", type=int, required=True)
-    parser.add_argument("--check", type=Path, required=True, help="where to write the check")
+    parser = worker.parser(CASES)
     parser.add_argument("--attention", choices=["best", "eager", "sdpa"], default="best")
     options = parser.parse_args()
 
@@ -328,24 +272,13 @@ def main():
     torch.set_num_threads(options.threads)
     torch.manual_seed(0)
     case = CASES[options.case](options.work, options.batch, options.precision)
-    options.check.write_text(json.dumps({"values": case.check()}))
-    attention = choose_attention(case, options.attention)
-    for _ in range(WARM_UPS):
-        case.run()
+    worker.write_check(case, options.check)
     versions = {
-        "python": platform.python_version(),
         "torch": torch.__version__,
         "transformers": transformers.__version__,
-        "attention": attention,
+        "attention": choose_attention(case, options.attention),
     }
-    answer({"ready": True, "versions": versions})
-
-    for line in sys.stdin:
-        if line.strip() == "go":
-            answer({"milliseconds": milliseconds(case.run)})
-        elif line.strip() == "quit":
-            break
-    answer({"peakMegabytes": peak_megabytes()})
+    worker.serve(case, versions)
 
 
 if __name__ == "__main__":

@@ -1,16 +1,18 @@
 // Attention over packed rows: spans instead of masks, forward and backward.
-#include <ATen/ops/_scaled_dot_product_flash_attention_for_cpu.h>
-#include <ATen/ops/_scaled_dot_product_flash_attention_for_cpu_backward.h>
-#include <ATen/ops/_softmax.h>
-#include <ATen/ops/_softmax_backward_data.h>
+//
+// The weights of a span are products over all its rows and heads at once, with one pass of our own
+// between them: scale, softmax and dropout. On processors that is faster than libtorch's flash
+// attention, above all backward and in bfloat16, and it takes dropout (docs/decisions/attention.md).
+#include <ATen/ops/empty.h>
 #include <ATen/ops/empty_like.h>
-#include <ATen/ops/full.h>
 #include <ATen/ops/matmul.h>
 #include <ATen/ops/zeros.h>
 #include <ATen/ops/zeros_like.h>
 #include <torch/csrc/autograd/custom_function.h>
 
 #include "edge.hpp"
+#include "parallel.hpp"
+#include "rows.hpp"
 
 using edge::borrow;
 using edge::give;
@@ -63,12 +65,6 @@ at::Tensor block(const at::Tensor &rows, int64_t heads, int64_t start, int64_t l
                          rows.storage_offset() + start * stride);
 }
 
-at::Tensor mask_of(const Span &span, const at::Tensor &like) {
-  auto mask = at::full({span.queries, span.keys}, -std::numeric_limits<double>::infinity(),
-                       like.options());
-  return mask.triu(span.keys - span.queries + 1);
-}
-
 struct Settings {
   int64_t heads;
   double dropout;
@@ -119,33 +115,23 @@ struct PackedAttention : torch::autograd::Function<PackedAttention> {
     context->saved_data["seed"] = seed;
     const auto [query, key, value] = parts(q, k, v);
     const Settings settings = settings_of(context, query.size(1));
-    // Rows that no span asks for stay 0.
-    at::Tensor output = at::zeros({query.size(0), query.size(1)}, query.options());
-    variable_list saved = {q, k, v, row_keys, output};
+    const auto shape = {query.size(0), query.size(1)};
+    // Rows that no span asks for are 0.
+    at::Tensor output = covers(spans, 0, query.size(0)) ? at::empty(shape, query.options())
+                                                        : at::zeros(shape, query.options());
+    variable_list saved = {q, k, v, row_keys};
     for (const Run &run : runs_of(spans)) {
       const Span &span = run.first;
       const auto qb = block(query, heads, span.query, span.queries, run.count, run.query_step);
       const auto kb = block(key, heads, span.key, span.keys, run.count, run.key_step);
       const auto vb = block(value, heads, span.key, span.keys, run.count, run.key_step);
       auto ob = block(output, heads, span.query, span.queries, run.count, run.query_step);
-      if (dropout > 0) {
-        auto weights = at::matmul(qb, kb.transpose(-1, -2)).mul_(settings.scale);
-        if (span.causal) weights.add_(mask_of(span, weights));
-        weights = at::_softmax(weights, -1, false);
-        at::Tensor dropped = at::empty_like(weights);
-        const auto keys = weight_keys(row_keys, run, heads);
-        edge::drop_rows(weights, dropped, keys.data(), dropout, settings.seed);
-        ob.copy_(at::matmul(dropped, vb));
-        saved.push_back(weights);
-      } else {
-        std::optional<at::Tensor> mask;
-        const bool aligned = span.queries == span.keys;
-        if (span.causal && !aligned) mask = mask_of(span, qb);
-        auto [result, sums] = at::_scaled_dot_product_flash_attention_for_cpu(
-            qb, kb, vb, 0.0, span.causal && aligned, mask, settings.scale);
-        ob.copy_(result);
-        saved.push_back(sums);
-      }
+      const auto weights = at::matmul(qb, kb.transpose(-1, -2));
+      const auto dropped = dropout > 0 ? at::empty_like(weights) : weights;
+      const Dropping dropping(row_keys, run, settings);
+      weigh(weights, dropped, span, settings, dropping);
+      ob.copy_(at::matmul(dropped, vb));
+      saved.push_back(weights);
     }
     context->save_for_backward(saved);
     return output;
@@ -154,16 +140,24 @@ struct PackedAttention : torch::autograd::Function<PackedAttention> {
   static variable_list backward(AutogradContext *context, variable_list gradients) {
     at::AutoDispatchBelowADInplaceOrView below;
     const auto saved = context->get_saved_variables();
-    const at::Tensor &q = saved[0], &k = saved[1], &v = saved[2], &row_keys = saved[3],
-                     &output = saved[4];
+    const at::Tensor &q = saved[0], &k = saved[1], &v = saved[2], &row_keys = saved[3];
     const bool fused = is_fused(k);
     const auto [query, key, value] = parts(q, k, v);
     const Settings settings = settings_of(context, query.size(1));
     const at::Tensor grad = gradients[0].contiguous();
-    at::Tensor gq = at::zeros_like(q), gk = at::zeros_like(k), gv = at::zeros_like(v);
+    const auto spans = context->saved_data["spans"].toIntVector();
+    // Where each row is read once its gradient is written, not added.
+    const bool once = covers(spans, 0, query.size(0)) && covers(spans, 2, key.size(0));
+    const auto like = [&](const at::Tensor &t) {
+      return once ? at::empty_like(t) : at::zeros_like(t);
+    };
+    const at::Tensor gq = like(q), gk = like(k), gv = like(v);
     const auto [gquery, gkey, gvalue] = parts(gq, gk, gv);
-    size_t next = 5;
-    for (const Run &run : runs_of(context->saved_data["spans"].toIntVector())) {
+    const auto give_to = [&](at::Tensor target, const at::Tensor &part) {
+      once ? target.copy_(part) : target.add_(part);
+    };
+    size_t next = 4;
+    for (const Run &run : runs_of(spans)) {
       const Span &span = run.first;
       const auto rows = [&](const at::Tensor &t) {
         return block(t, settings.heads, span.query, span.queries, run.count, run.query_step);
@@ -172,34 +166,104 @@ struct PackedAttention : torch::autograd::Function<PackedAttention> {
         return block(t, settings.heads, span.key, span.keys, run.count, run.key_step);
       };
       const auto qb = rows(query), kb = columns(key), vb = columns(value), gb = rows(grad);
-      at::Tensor dq, dk, dv;
-      if (settings.dropout > 0) {
-        const at::Tensor weights = saved[next++];
-        const auto keys = weight_keys(row_keys, run, settings.heads);
-        at::Tensor dropped = at::empty_like(weights);
-        edge::drop_rows(weights, dropped, keys.data(), settings.dropout, settings.seed);
-        dv = at::matmul(dropped.transpose(-1, -2), gb);
-        auto dweights = at::matmul(gb, vb.transpose(-1, -2));
-        edge::drop_rows(dweights, dweights, keys.data(), settings.dropout, settings.seed);
-        const auto dscores =
-            at::_softmax_backward_data(dweights, weights, -1, weights.scalar_type())
-                .mul_(settings.scale);
-        dq = at::matmul(dscores, kb);
-        dk = at::matmul(dscores.transpose(-1, -2), qb);
-      } else {
-        std::optional<at::Tensor> mask;
-        const bool aligned = span.queries == span.keys;
-        if (span.causal && !aligned) mask = mask_of(span, qb);
-        std::tie(dq, dk, dv) = at::_scaled_dot_product_flash_attention_for_cpu_backward(
-            gb, qb, kb, vb, rows(output), saved[next++], 0.0, span.causal && aligned, mask,
-            settings.scale);
-      }
-      rows(gquery).add_(dq);
-      columns(gkey).add_(dk);
-      columns(gvalue).add_(dv);
+      const at::Tensor &weights = saved[next++];
+      const Dropping dropping(row_keys, run, settings);
+      const auto dscores = at::matmul(gb, vb.transpose(-1, -2));
+      const auto dropped = settings.dropout > 0 ? at::empty_like(weights) : weights;
+      unweigh(weights, dscores, dropped, settings, dropping);
+      give_to(columns(gvalue), at::matmul(dropped.transpose(-1, -2), gb));
+      give_to(rows(gquery), at::matmul(dscores, kb));
+      give_to(columns(gkey), at::matmul(dscores.transpose(-1, -2), qb));
     }
     const at::Tensor no;
     return {gq, fused ? no : gk, fused ? no : gv, no, no, no, no, no};
+  }
+
+  /// What the rows of attention weights, [n, heads, queries], draw their dropout bits from.
+  struct Dropping {
+    edge::DropoutBits bits;
+    std::vector<int64_t> keys;
+    uint64_t seed;
+
+    Dropping(const at::Tensor &row_keys, const Run &run, const Settings &settings)
+        : bits(settings.dropout), seed(settings.seed) {
+      if (bits.any()) keys = weight_keys(row_keys, run, settings.heads);
+    }
+
+    void factors(int64_t row, float *out, int64_t count) const {
+      edge::dropout_factors(out, 0, count, edge::row_key(keys[row], seed), bits.threshold,
+                            bits.scale);
+    }
+  };
+
+  /// Scores [n, heads, queries, keys] become weights, in place; `dropped` are those after dropout.
+  static void weigh(const at::Tensor &scores, const at::Tensor &dropped, const Span &span,
+                    const Settings &settings, const Dropping &dropping) {
+    each_row(scores, [&](auto *all, int64_t row, int64_t count) {
+      using T = std::remove_pointer_t<decltype(all)>;
+      float wide[edge::kWidestRow], weight[edge::kWidestRow];
+      T *own = all + row * count;
+      // A causal span is aligned at its end: the last query sees every key.
+      const int64_t seen =
+          span.causal ? count - span.queries + row % span.queries + 1 : count;
+      edge::widen(own, wide, count);
+      edge::softmax(wide, static_cast<float>(settings.scale), weight, seen);
+      std::fill(weight + seen, weight + count, 0.0f);
+      edge::narrow(weight, own, count);
+      if (!dropping.bits.any()) return;
+      float factors[edge::kWidestRow];
+      dropping.factors(row, factors, count);
+      edge::multiply(weight, factors, wide, count);
+      edge::narrow(wide, dropped.mutable_data_ptr<T>() + row * count, count);
+    });
+  }
+
+  /// Gradients of dropped weights become those of scores, in place; `dropped` is made again.
+  static void unweigh(const at::Tensor &weights, const at::Tensor &gradients,
+                      const at::Tensor &dropped, const Settings &settings,
+                      const Dropping &dropping) {
+    each_row(gradients, [&](auto *all, int64_t row, int64_t count) {
+      using T = std::remove_pointer_t<decltype(all)>;
+      float gradient[edge::kWidestRow], weight[edge::kWidestRow], result[edge::kWidestRow];
+      T *own = all + row * count;
+      edge::widen(own, gradient, count);
+      edge::widen(weights.const_data_ptr<T>() + row * count, weight, count);
+      const float *given = gradient;
+      float kept[edge::kWidestRow];
+      if (dropping.bits.any()) {
+        float factors[edge::kWidestRow];
+        dropping.factors(row, factors, count);
+        edge::multiply(weight, factors, result, count);
+        edge::narrow(result, dropped.mutable_data_ptr<T>() + row * count, count);
+        edge::multiply(gradient, factors, kept, count);
+        given = kept;
+      }
+      edge::softmax_backward(given, weight, static_cast<float>(settings.scale), result, count);
+      edge::narrow(result, own, count);
+    });
+  }
+
+  /// Calls `body(first element of all, row, columns)` for each row of the last dimension.
+  template <typename Body>
+  static void each_row(const at::Tensor &t, const Body &body) {
+    const int64_t count = t.size(-1), rows = t.numel() / count;
+    const auto loop = [&](auto *all) {
+      edge::parallel(rows, std::max<int64_t>(1, 16384 / count), [&](int64_t begin, int64_t end) {
+        for (int64_t row = begin; row < end; row++) body(all, row, count);
+      });
+    };
+    t.scalar_type() == at::kFloat ? loop(t.mutable_data_ptr<float>())
+                                  : loop(t.mutable_data_ptr<at::BFloat16>());
+  }
+
+  /// Whether the spans' rows (from number `place` of each on) follow one another and are `count`.
+  static bool covers(const std::vector<int64_t> &spans, int64_t place, int64_t count) {
+    int64_t next = 0;
+    for (size_t i = 0; i + 5 <= spans.size(); i += 5) {
+      if (spans[i + place] != next) return false;
+      next += spans[i + place + 1];
+    }
+    return next == count;
   }
 };
 
@@ -211,6 +275,10 @@ void check_spans(const std::vector<int64_t> &spans, int64_t queries, int64_t key
     TORCH_CHECK(spans[i + 2] >= 0 && spans[i + 3] > 0 && spans[i + 2] + spans[i + 3] <= keys,
                 "span ", i / 5, " reads key rows ", spans[i + 2], " to ",
                 spans[i + 2] + spans[i + 3], " of ", keys);
+    TORCH_CHECK(spans[i + 3] <= edge::kWidestRow, "span ", i / 5, " reads ", spans[i + 3],
+                " keys, more than ", edge::kWidestRow);
+    TORCH_CHECK(!spans[i + 4] || spans[i + 1] <= spans[i + 3], "causal span ", i / 5, " has ",
+                spans[i + 1], " queries and only ", spans[i + 3], " keys");
   }
 }
 
@@ -228,6 +296,9 @@ CTorchStatus ctorch_packed_attention(
                 "attention rows ", q.sizes(), " cannot be cut into ", heads, " heads");
     TORCH_CHECK(!k.defined() || (k.dim() == 2 && k.sizes() == v.sizes() && k.size(1) == q.size(1)),
                 "attention needs keys and values of one width with the queries");
+    TORCH_CHECK(q.scalar_type() == at::kFloat || q.scalar_type() == at::kBFloat16,
+                "attention takes float32 or bfloat16, found ", q.scalar_type());
+    TORCH_CHECK(dropout >= 0 && dropout < 1, "dropout must be in 0..<1, found ", dropout);
     check_spans(list, q.size(0), k.defined() ? k.size(0) : q.size(0));
     const auto none = at::empty({0}, q.options());
     *result = give(PackedAttention::apply(q, k.defined() ? k : none, v.defined() ? v : none,

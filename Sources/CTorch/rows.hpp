@@ -54,4 +54,14 @@ void normalize(const float *row, Moments m, const float *weight, const float *bi
 void normalize_backward(const float *gradient, const float *row, Moments m, const float *weight,
                         float *__restrict out, float *__restrict weight_sum, float *__restrict bias_sum, int64_t count);
 
+/// out = in · Φ(in), the GELU (Hendrycks & Gimpel 2016) within 2e-7.
+void gelu(const float *in, float *__restrict out, int64_t count);
+/// out = gradient · GELU'(in)
+void gelu_backward(const float *gradient, const float *in, float *__restrict out, int64_t count);
+/// out = softmax(in · scale)
+void softmax(const float *in, float scale, float *__restrict out, int64_t count);
+/// out = scale · weights · (gradient − Σ gradient · weights): from softmax's output to its input.
+void softmax_backward(const float *gradient, const float *weights, float scale,
+                      float *__restrict out, int64_t count);
+
 }  // namespace edge

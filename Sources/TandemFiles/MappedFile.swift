@@ -41,6 +41,17 @@ public final class MappedFile: @unchecked Sendable {  // immutable after init: s
     return try body(bytes)
   }
 
+  /// Lets the pages wholly inside `range` go from memory: they come back from the file on the next
+  /// use. For one who has copied them.
+  public func release(_ range: Range<Int>) {
+    guard let base = bytes.baseAddress else { return }
+    let page = Int(sysconf(Int32(_SC_PAGESIZE)))
+    let first = (range.lowerBound + page - 1) / page * page
+    let end = range.upperBound / page * page
+    guard first < end, range.lowerBound >= 0, end <= bytes.count else { return }
+    madvise(UnsafeMutableRawPointer(mutating: base + first), end - first, MADV_DONTNEED)
+  }
+
   /// The length of the file.
   public var count: Int { bytes.count }
 }

@@ -18,21 +18,29 @@ public final class FlatGroup {
     self.offsets = offsets
     let count = offsets[offsets.count - 1]
     values = try Tensor.empty([count], on: device)
-    gradients = group.isFrozen ? nil : try Tensor.zeros([count], on: device)
     for (index, parameter) in parameters.enumerated() {
-      let slice = try self.slice(values, index)
+      let slice = try Self.slice(values, parameter, at: offsets[index])
       try slice.copy(from: parameter.value.detached())
       try slice.setRequiresGradient(!group.isFrozen)
-      if let gradients { try slice.setGradient(try self.slice(gradients, index)) }
       parameter.value = slice
+    }
+    // Only now, so that they may lie where the weights lay before.
+    gradients = group.isFrozen ? nil : try Tensor.zeros([count], on: device)
+    guard let gradients else { return }
+    for (index, parameter) in parameters.enumerated() {
+      try parameter.value.setGradient(Self.slice(gradients, parameter, at: offsets[index]))
     }
   }
 
   /// The part of a flat tensor [N] that belongs to one parameter, in its shape.
   public func slice(_ flat: Tensor, _ index: Int) throws -> Tensor {
-    let parameter = parameters[index]
-    return try flat.detached().narrow(0, from: offsets[index], parameter.count)
-      .view(parameter.shape)
+    try Self.slice(flat, parameters[index], at: offsets[index])
+  }
+
+  private static func slice(
+    _ flat: Tensor, _ parameter: Parameter, at offset: Int
+  ) throws -> Tensor {
+    try flat.detached().narrow(0, from: offset, parameter.count).view(parameter.shape)
   }
 
   /// A flat tensor [N] cut into named pieces: `prefix` + the parameter's name.

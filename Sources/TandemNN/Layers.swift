@@ -128,6 +128,14 @@ public struct Dropout {
     return try x.residual(branch, bits(rows, mode))
   }
 
+  /// dropout(GELU(x)).
+  public func afterGELU(_ x: Tensor, _ rows: PackedRows, _ mode: Mode) throws -> Tensor {
+    guard store.kernels.rows == .fused, x.size(0) > 0 else {
+      return try self(x.gelu(), rows, mode)
+    }
+    return try x.geluRows(bits(rows, mode))
+  }
+
   /// What the kernels draw this place's bits from in this step; nil where nothing is dropped.
   func bits(_ rows: PackedRows, _ mode: Mode) -> RowDropout? {
     guard mode.isTraining, probability > 0 else { return nil }

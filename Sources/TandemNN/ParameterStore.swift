@@ -11,7 +11,7 @@ public protocol WeightSource {
   /// A name for messages, usually the file's path.
   var title: String { get }
   var names: [String] { get }
-  /// The tensor under a name; nil when there is none.
+  /// A tensor of its own under a name; nil when there is none.
   func weight(_ name: String) throws -> Tensor?
 }
 
@@ -37,7 +37,8 @@ public final class ParameterStore {
 
   private var byName: [String: Parameter] = [:]
   private let random: RandomStream
-  private let source: (any WeightSource)?
+  private var source: (any WeightSource)?
+  private var report: LoadReport?
   private var missing: [String] = []
   private var misshapen: [String] = []
   private var isSealed = false
@@ -111,7 +112,7 @@ public final class ParameterStore {
       misshapen.append("\(name): expected \(shape), found \(tensor.shape)")
       return nil
     }
-    return try tensor.to(.float32).clone()
+    return try tensor.to(.float32)
   }
 
   private func drawn(_ name: String, _ shape: [Int], _ initializer: Initializer) throws -> Tensor {
@@ -139,12 +140,16 @@ public final class ParameterStore {
 
   // MARK: loading
 
-  /// What the source had and had not, after all modules have claimed.
+  /// What the source had and had not, after all modules have claimed; the source is let go.
   public func loadReport() -> LoadReport {
+    if let report { return report }
     guard let source else { return LoadReport(source: "", missing: [], unused: [], misshapen: []) }
     let unused = source.names.filter { byName[$0] == nil && buffers[$0] == nil }
-    return LoadReport(
+    let found = LoadReport(
       source: source.title, missing: missing, unused: unused.sorted(), misshapen: misshapen)
+    report = found
+    self.source = nil
+    return found
   }
 
   // MARK: flat buffers

@@ -52,7 +52,7 @@ public struct PreNormLayer {
   ) throws -> Tensor {
     let attended = try attention(norm1.forProducts(x), rows, spans, mode)
     let (x, normed) = try norm2.withResidual(x, attended, attentionDropout, rows, mode)
-    let inner = try innerDropout(fc1(normed).gelu(), rows, mode)
+    let inner = try innerDropout.afterGELU(fc1(normed), rows, mode)
     return try outerDropout.residual(x, fc2(inner), rows, mode)
   }
 }
@@ -64,6 +64,8 @@ public struct PostNormLayer {
   let attentionDropout: Dropout
   let attentionNorm: LayerNorm
   let intermediate: Linear
+  /// BERT drops nothing between the two products.
+  let activation: Dropout
   let output: Linear
   let outputDropout: Dropout
   let outputNorm: LayerNorm
@@ -78,6 +80,7 @@ public struct PostNormLayer {
     attentionNorm = try LayerNorm(
       shape.width, epsilon: shape.epsilon, at: attended / "LayerNorm")
     intermediate = try Linear(shape.width, shape.feedForward, at: path / "intermediate" / "dense")
+    activation = Dropout(0, at: path / "intermediate")
     output = try Linear(shape.feedForward, shape.width, at: path / "output" / "dense")
     outputDropout = Dropout(shape.dropout, at: path / "output" / "dense")
     outputNorm = try LayerNorm(
@@ -89,8 +92,8 @@ public struct PostNormLayer {
   ) throws -> Tensor {
     let attended = try attentionOutput(attention(x, keys: x, rows, spans, mode))
     let x = try attentionNorm.afterResidual(x, attended, attentionDropout, rows, mode)
-    let inner = try output(intermediate(x).gelu())
-    return try outputNorm.afterResidual(x, inner, outputDropout, rows, mode)
+    let inner = try activation.afterGELU(intermediate(x), rows, mode)
+    return try outputNorm.afterResidual(x, output(inner), outputDropout, rows, mode)
   }
 }
 

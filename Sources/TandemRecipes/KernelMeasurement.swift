@@ -19,9 +19,11 @@ public struct KernelMeasurement: Sendable {
   /// - Parameters:
   ///   - store: knows the model's linear layers.
   ///   - rows: of the forwards to come; at most 2 048 are measured.
+  ///   - isTraining: whether there will be gradients too.
   ///   - cache: what earlier runs measured; nil measures all anew.
   public static func of(
-    _ store: ParameterStore, _ choice: LinearKernelChoice, rows: Int, cache: KernelCache?
+    _ store: ParameterStore, _ choice: LinearKernelChoice, rows: Int, isTraining: Bool = true,
+    cache: KernelCache?
   ) throws -> KernelMeasurement {
     guard store.device == .cpu, choice != .plain else {
       return KernelMeasurement(table: .plain, rate: 0)
@@ -34,28 +36,31 @@ public struct KernelMeasurement: Sendable {
       // A vocabulary's layer sees the masked rows alone, about one in eight.
       let isVocabulary = shape.output >= 8 * shape.input
       let size = min(2048, max(1, isVocabulary ? rows / 8 : rows))
-      let product = LinearProduct(shape: shape, rows: size, precision: store.precision)
+      let product = LinearProduct(
+        shape: shape, rows: size, precision: store.precision, isTraining: isTraining)
       let found = try cache?.result(product) ?? product.measured()
       try cache?.store(found, for: product)
       table.entries.append(
         KernelTable.Entry(input: shape.input, output: shape.output, kernels: found.kernels))
-      operations += 6 * Double(size * shape.input * shape.output)
+      operations += (isTraining ? 6 : 2) * Double(size * shape.input * shape.output)
       seconds += found.seconds
     }
     return KernelMeasurement(table: table, rate: seconds > 0 ? operations / seconds / 1e9 : 0)
   }
 }
 
-/// A linear layer at a number of rows: three products to be measured.
+/// A linear layer at a number of rows: three products to be measured, or the forward one alone.
 public struct LinearProduct: Sendable, Hashable {
   public let shape: LinearShape
   public let rows: Int
   public let precision: Precision
+  public let isTraining: Bool
 
-  public init(shape: LinearShape, rows: Int, precision: Precision) {
+  public init(shape: LinearShape, rows: Int, precision: Precision, isTraining: Bool = true) {
     self.shape = shape
     self.rows = rows
     self.precision = precision
+    self.isTraining = isTraining
   }
 
   /// The fastest kernel of each product, and the seconds of the three with these.
@@ -72,10 +77,16 @@ public struct LinearProduct: Sendable, Hashable {
       let dtype: DType = precision == .bfloat16 ? .bfloat16 : .float32
       let x = try Tensor.full([rows, shape.input], 0.5, dtype)
       let weight = try Tensor.full([shape.output, shape.input], 0.01, dtype)
-      let gradient = try Tensor.full([rows, shape.output], 0.5, dtype)
+      let forward = try fastest(x, weight, [.plain, .oneDNN], rounds)
+      guard isTraining else {
+        let kernels = LinearKernels(
+          forward: forward.kernel, inputGradient: .oneDNN, weightGradient: .oneDNN)
+        return Result(
+          kernels: kernels, forward: forward.seconds, inputGradient: 0, weightGradient: 0)
+      }
       // What comes out transposed would be copied by whoever reads it next, except the gradient of
       // a weight, which is only added to others.
-      let forward = try fastest(x, weight, [.plain, .oneDNN], rounds)
+      let gradient = try Tensor.full([rows, shape.output], 0.5, dtype)
       let input = try fastest(gradient, weight.transposed(0, 1), [.plain, .oneDNN], rounds)
       let weights = try fastest(
         gradient.transposed(0, 1), x.transposed(0, 1), ProductKernel.allCases, rounds)
@@ -143,6 +154,7 @@ public final class KernelCache {
   private func key(_ product: LinearProduct) -> String {
     "\(machine), \(product.precision.rawValue), \(product.rows) rows, "
       + "\(product.shape.input) to \(product.shape.output)"
+      + (product.isTraining ? "" : ", forward")
   }
 
   /// The processor by name, family and model: names alone are shared by unlike ones.

@@ -71,6 +71,13 @@ public final class SafeTensorsFile {
     return try Tensor(copying: bytes, entry.shape, entry.dtype)
   }
 
+  /// A tensor of its own; what was read for it does not stay in memory twice.
+  public func copy(_ name: String) throws -> Tensor {
+    let copy = try tensor(name).clone()
+    if let entry = entries[name] { file.release(entry.range) }
+    return copy
+  }
+
   private static func entry(
     _ value: Any, name: String, dataStart: Int, fileSize: Int, path: String
   ) throws -> Entry {

@@ -148,6 +148,6 @@ public struct SafeTensorsSource: WeightSource {
   public var title: String { file.path }
   public var names: [String] { Array(file.entries.keys) }
   public func weight(_ name: String) throws -> Tensor? {
-    file.entries[name] == nil ? nil : try file.tensor(name)
+    file.entries[name] == nil ? nil : try file.copy(name)
   }
 }

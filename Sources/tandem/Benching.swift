@@ -20,7 +20,7 @@ extension Bench {
       abstract: "Time a preset of ViLT with random weights.",
       discussion: """
         Example:
-          tandem bench --preset b32 --repeats 5
+          tandem bench model --preset b32 --repeats 5
         """)
     @Option(help: "A preset of ViLT.") var preset = "b32"
     @Option(help: "Timed runs of each row, after two that warm up.") var repeats = 5
@@ -62,7 +62,9 @@ extension Bench {
             --work Benchmarks/work --threads 2 --check check.json
         """,
       shouldDisplay: false)
-    @Option(name: .customLong("case"), help: "inference, mlm, pretrain or layers.") var name: String
+    @Option(
+      name: .customLong("case"), help: "inference, mlm, pretrain, layers, decode or wordpiece.")
+    var name: String
     @Option(help: "Sequences of a run.") var batch: Int
     @Option(help: "float32 or bfloat16.") var precision: String
     @Option(help: "The folder that Benchmarks/prepare.py wrote.") var work: String

@@ -154,6 +154,28 @@ import Testing
     #expect(try part.floats() == whole.narrow(0, from: 100, 7).floats())
   }
 
+  @Test(arguments: [DType.float32, .bfloat16], [0.0, 0.3])
+  func geluEqualsOneOperatorAfterAnother(_ dtype: DType, _ probability: Double) throws {
+    // Far out on both sides too, where the exponential is 0.
+    let x = try (randomTensor([Self.rows, 1300], seed: 5) * 4).to(dtype)
+    try x.setRequiresGradient(true)
+    let weights = try randomTensor(x.shape, seed: 6)
+    let dropout = probability > 0 ? try bits(probability) : nil
+    let fast = try x.geluRows(dropout)
+    let slow = try dropout.map { try x.gelu().rowDropout($0) } ?? x.gelu()
+    let tolerance = dtype == .float32 ? 2e-6 : 1e-2
+    #expect(fast.dtype == dtype)
+    #expect(try relativeDifference(fast.to(.float32), slow.to(.float32), floor: 1) < tolerance)
+    let found = try #require(try (fast.to(.float32) * weights).sum().gradients(of: [x])[0])
+    let expected = try #require(try (slow.to(.float32) * weights).sum().gradients(of: [x])[0])
+    #expect(
+      try relativeDifference(found.to(.float32), expected.to(.float32), floor: 1) < tolerance)
+    let edges = try Tensor([Float(-1000), -20, -1e-20, 0, 1e-20, 20, 1000, .nan], [1, 8])
+    let values = try edges.geluRows(nil).floats()
+    #expect(Array(values.prefix(7)) == [0, 0, -5e-21, 0, 5e-21, 20, 1000])
+    #expect(values[7].isNaN)
+  }
+
   @Test func whatDoesNotFitIsRefused() throws {
     let x = try randomTensor([4, 6], seed: 1)
     let norm = NormWeights(

@@ -46,7 +46,7 @@ package struct GivenWeights: WeightSource {
   }
 
   package var names: [String] { Array(tensors.keys) }
-  package func weight(_ name: String) throws -> Tensor? { tensors[name] }
+  package func weight(_ name: String) throws -> Tensor? { try tensors[name]?.clone() }
 }
 
 /// A folder that goes away with this object.

@@ -130,6 +130,10 @@ CTorchStatus ctorch_residual_norm(
     CTorchTensor weight, CTorchTensor bias, double epsilon, int32_t dtype, CTorchTensor *sum,
     CTorchTensor *normed);
 
+/// dropout(GELU(x)) over rows [T, D] in one pass; `row_keys` may be null without dropout.
+CTorchStatus ctorch_gelu_dropout(
+    CTorchTensor x, CTorchTensor row_keys, double probability, uint64_t seed, CTorchTensor *result);
+
 /// Attention over packed rows. `query` is [T, heads·d]; with null `key` and `value` it is the
 /// fused [T, 3·heads·d]. `spans` holds 5 numbers a span: first query row, query rows, first key
 /// row, key rows, causal (0 or 1; aligned at the last row and the last key).

@@ -41,7 +41,7 @@ public struct TransformersViLT: WeightSource {
     guard let parts = origins[name], parts.allSatisfy({ file.entries[$0] != nil }) else {
       return nil
     }
-    let tensors = try parts.map { try file.tensor($0) }
+    let tensors = try parts.map { try file.copy($0) }
     return tensors.count == 1 ? tensors[0] : try Tensor.concatenated(tensors)
   }
 

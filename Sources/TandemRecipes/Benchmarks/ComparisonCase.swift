@@ -16,27 +16,86 @@ protocol ComparisonCase {
   func check() throws -> [Double]
   /// One run, to be timed.
   func run() throws
-  /// The matrix products of a run's linear layers.
+  /// The matrix products of a run; none where it is about something else.
   var products: [CountedProduct] { get }
 }
 
-/// A linear layer's products, and how often a run has them.
+extension ComparisonCase {
+  var products: [CountedProduct] { [] }
+}
+
+/// Matrix products, and how often a run has them.
 struct CountedProduct {
-  enum Directions { case forward, forwardAndWeights, all }
-  let product: LinearProduct
+  enum Kind {
+    /// Of a linear layer: forward only, without the gradient of an input that needs none, or all.
+    case forward(LinearProduct)
+    case forwardAndWeights(LinearProduct)
+    case all(LinearProduct)
+    /// Of attention: scores and sums, and backward their four gradients.
+    case attention(AttentionProduct, isTraining: Bool)
+  }
+  let kind: Kind
   let count: Int
-  let directions: Directions
 
   /// Seconds of the best kernels alone.
   func seconds() throws -> Double {
-    let best = try product.measured()
     let once =
-      switch directions {
-      case .forward: best.forward
-      case .forwardAndWeights: best.forward + best.weightGradient
-      case .all: best.seconds
+      switch kind {
+      case .forward(let product): try product.measured().forward
+      case .forwardAndWeights(let product):
+        try { $0.forward + $0.weightGradient }(product.measured())
+      case .all(let product): try product.measured().seconds
+      case .attention(let product, let isTraining):
+        try { isTraining ? $0.forward + $0.backward : $0.forward }(product.measured())
       }
     return Double(count) * once
+  }
+}
+
+/// The batched products of attention over sequences of one length.
+struct AttentionProduct {
+  let sequences: Int
+  let heads: Int
+  let length: Int
+  let width: Int
+  let precision: Precision
+
+  /// Seconds of the two products forward and of the four backward, each the least of some rounds.
+  func measured(rounds: Int = 3) throws -> (forward: Double, backward: Double) {
+    try withoutGradients {
+      let dtype: DType = precision == .bfloat16 ? .bfloat16 : .float32
+      let count = sequences * heads
+      let rows = try Tensor.full([count, length, width], 0.5, dtype)
+      let weights = try Tensor.full([count, length, length], 0.01, dtype)
+      let scores = try least(rounds) { try rows.matmul(rows.transposed(1, 2)) }
+      let sums = try least(rounds) { try weights.matmul(rows) }
+      let turned = try least(rounds) { try weights.transposed(1, 2).matmul(rows) }
+      return (scores + sums, scores + sums + 2 * turned)
+    }
+  }
+
+  private func least(_ rounds: Int, _ product: () throws -> Tensor) throws -> Double {
+    var result = Double.infinity
+    for round in 0...rounds {
+      let start = ContinuousClock.now
+      _ = try product()
+      let seconds = (ContinuousClock.now - start) / .seconds(1)
+      if round > 0 { result = min(result, seconds) }
+    }
+    return result
+  }
+
+  /// One for each length among the sequences of a layout.
+  static func all(
+    _ layout: PackedLayout, _ shape: (width: Int, heads: Int), _ precision: Precision
+  ) -> [AttentionProduct] {
+    Dictionary(grouping: 0..<layout.sequenceCount) { layout.rows(of: $0).count }
+      .sorted { $0.key < $1.key }
+      .map { length, members in
+        AttentionProduct(
+          sequences: members.count, heads: shape.heads, length: length,
+          width: shape.width / shape.heads, precision: precision)
+      }
   }
 }
 
@@ -49,12 +108,16 @@ final class ViLTComparison: ComparisonCase {
     pairs: [Placed<ImageTextMatching.Match>]
   )
 
+  private struct Heads {
+    let words: MaskedLanguageModeling
+    let matching: ImageTextMatching
+    let alignment: WordPatchAlignment
+  }
+
   let kind: Kind
   let store: ParameterStore
   private let model: ViLT
-  private let words: MaskedLanguageModeling
-  private let matching: ImageTextMatching
-  private let alignment: WordPatchAlignment
+  private let heads: Heads?
   private let optimizer: Optimizer?
   private var parts: [Part] = []
   private var wordCount = 0
@@ -63,14 +126,20 @@ final class ViLTComparison: ComparisonCase {
   init(_ kind: Kind, batch: Int, _ precision: Precision, folder: String) throws {
     self.kind = kind
     let checkpoint = try TransformersViLT(folder: folder + "/vilt")
-    let heads = SafeTensorsSource(try SafeTensorsFile(path: folder + "/vilt/heads.safetensors"))
+    let more = SafeTensorsSource(try SafeTensorsFile(path: folder + "/vilt/heads.safetensors"))
     store = ParameterStore(
-      seed: 1, precision: precision, source: JoinedSource(first: checkpoint, second: heads))
+      seed: 1, precision: precision, source: JoinedSource(first: checkpoint, second: more))
     model = try ViLT(checkpoint.config, at: store.root)
-    words = try MaskedLanguageModeling(.init(), model.facts, at: store.root)
-    matching = try ImageTextMatching(NoOptions(), model.facts, at: store.root)
-    alignment = try WordPatchAlignment(.init(), model.facts, at: store.root)
-    try store.loadReport().check()
+    heads =
+      try kind == .inference
+      ? nil
+      : Heads(
+        words: MaskedLanguageModeling(.init(), model.facts, at: store.root),
+        matching: ImageTextMatching(NoOptions(), model.facts, at: store.root),
+        alignment: WordPatchAlignment(.init(), model.facts, at: store.root))
+    try store.loadReport().check { name in
+      kind == .inference && (name.hasPrefix("mlm_score.") || name.hasPrefix("itm_score."))
+    }
     let inputs = try ComparisonInputs("\(folder)/\(kind.rawValue)-\(batch).safetensors")
     parts = try inputs.parts(kind).map { part in
       (
@@ -81,7 +150,9 @@ final class ViLTComparison: ComparisonCase {
     wordCount = parts.reduce(0) { $0 + $1.words.reduce(0) { $0 + $1.target.pieces.count } }
     pairCount = parts.reduce(0) { $0 + $1.pairs.count }
     let rows = parts.map { $0.batch.layout.rowCount }.max() ?? 1
-    store.kernels = try KernelMeasurement.of(store, .measured, rows: rows, cache: nil).table
+    store.kernels = try KernelMeasurement.of(
+      store, .measured, rows: rows, isTraining: kind != .inference, cache: nil
+    ).table
     guard kind != .inference else {
       optimizer = nil
       return
@@ -130,14 +201,15 @@ final class ViLTComparison: ComparisonCase {
 
   /// Masked words; in pre-training also matching and alignment.
   private func losses(_ part: Part, _ mode: Mode) throws -> [Tensor] {
+    guard let heads else { return [] }
     let encoding = try model.encode(part.batch, mode)
     var losses = [
-      try words.loss(encoding, part.words, denominator: Double(wordCount)).total
+      try heads.words.loss(encoding, part.words, denominator: Double(wordCount)).total
     ]
     if kind == .pretrain {
       let count = Double(pairCount)
-      losses.append(try matching.loss(encoding, part.pairs, denominator: count).total)
-      losses.append(try alignment.loss(encoding, part.pairs, denominator: count).total)
+      losses.append(try heads.matching.loss(encoding, part.pairs, denominator: count).total)
+      losses.append(try heads.alignment.loss(encoding, part.pairs, denominator: count).total)
     }
     return losses
   }
@@ -152,11 +224,12 @@ final class ViLTComparison: ComparisonCase {
       func product(
         _ input: Int, _ output: Int, _ rows: Int, times: Int = 1, isFirst: Bool = false
       ) -> CountedProduct {
-        CountedProduct(
-          product: LinearProduct(
-            shape: LinearShape(input: input, output: output), rows: rows,
-            precision: store.precision),
-          count: times, directions: !trains ? .forward : isFirst ? .forwardAndWeights : .all)
+        let product = LinearProduct(
+          shape: LinearShape(input: input, output: output), rows: rows, precision: store.precision,
+          isTraining: trains)
+        return CountedProduct(
+          kind: !trains ? .forward(product) : isFirst ? .forwardAndWeights(product) : .all(product),
+          count: times)
       }
       var all = [
         product(patch, width, part.batch.patchCount, isFirst: true),
@@ -169,6 +242,9 @@ final class ViLTComparison: ComparisonCase {
       if trains {
         let masked = part.words.reduce(0) { $0 + $1.target.pieces.count }
         all += [product(width, width, masked), product(width, config.vocabulary, masked)]
+      }
+      all += AttentionProduct.all(part.batch.layout, (width, config.heads), store.precision).map {
+        CountedProduct(kind: .attention($0, isTraining: trains), count: config.layers)
       }
       return all
     }
@@ -236,13 +312,18 @@ final class LayersComparison: ComparisonCase {
       (shape.width, shape.width, 4), (shape.width, shape.feedForward, 1),
       (shape.feedForward, shape.width, 1),
     ]
-    return sizes.map { input, output, times in
+    let linear = sizes.map { input, output, times in
       CountedProduct(
-        product: LinearProduct(
-          shape: LinearShape(input: input, output: output), rows: layout.rowCount,
-          precision: store.precision),
-        count: times * layers.count, directions: .all)
+        kind: .all(
+          LinearProduct(
+            shape: LinearShape(input: input, output: output), rows: layout.rowCount,
+            precision: store.precision)),
+        count: times * layers.count)
     }
+    let attention = AttentionProduct.all(layout, (shape.width, shape.heads), store.precision).map {
+      CountedProduct(kind: .attention($0, isTraining: true), count: layers.count)
+    }
+    return linear + attention
   }
 }
 

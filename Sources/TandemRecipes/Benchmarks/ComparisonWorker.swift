@@ -11,17 +11,17 @@ public struct ComparisonWorker {
   private struct Ready: Encodable {
     var ready = true
     var versions: [String: String]
-    /// The matrix products of one run alone, on the best kernels.
-    var productMilliseconds: Double
+    /// The matrix products of one run alone, on the best kernels; nil where there are none.
+    var productMilliseconds: Double?
     /// The machine's rate in one large product, billions of operations a second.
-    var gflops: Double
+    var gflops: Double?
   }
 
   private let subject: any ComparisonCase
   private let precision: Precision
 
   /// - Parameters:
-  ///   - name: inference, mlm, pretrain or layers.
+  ///   - name: inference, mlm, pretrain, layers, decode or wordpiece.
   ///   - folder: what `Benchmarks/prepare.py` wrote.
   public init(
     case name: String, batch: Int, precision: Precision, folder: String, threads: Int
@@ -32,10 +32,15 @@ public struct ComparisonWorker {
     self.precision = precision
     if let kind = ViLTComparison.Kind(rawValue: name) {
       subject = try ViLTComparison(kind, batch: batch, precision, folder: folder)
-    } else if name == "layers" {
-      subject = try LayersComparison(batch: batch, precision, folder: folder)
-    } else {
-      throw SettingsError("--case: expected inference, mlm, pretrain or layers, found '\(name)'")
+      return
+    }
+    switch name {
+    case "layers": subject = try LayersComparison(batch: batch, precision, folder: folder)
+    case "decode": subject = DecodeComparison(batch: batch, folder: folder)
+    case "wordpiece": subject = try WordPieceComparison(folder: folder)
+    default:
+      throw SettingsError(
+        "--case: expected inference, mlm, pretrain, layers, decode or wordpiece, found '\(name)'")
     }
   }
 
@@ -46,13 +51,13 @@ public struct ComparisonWorker {
     try AtomicFile.write(
       utf8: JSONValue(encoding: ["values": subject.check()]).compact + "\n", to: checkFile)
     for _ in 0..<2 { try subject.run() }
-    try write(
-      JSONValue(
-        encoding: Ready(
-          versions: ["tandem": Runtime.version, "libtorch": TorchRuntime.version],
-          productMilliseconds: 1000 * subject.products.reduce(0) { try $0 + $1.seconds() },
-          gflops: Benchmark.peak(precision, width: 768, inner: 3072))
-      ).compact)
+    var ready = Ready(versions: ["tandem": Runtime.version, "libtorch": TorchRuntime.version])
+    let products = subject.products
+    if !products.isEmpty {
+      ready.productMilliseconds = try 1000 * products.reduce(0) { try $0 + $1.seconds() }
+      ready.gflops = try Benchmark.peak(precision, width: 768, inner: 3072)
+    }
+    try write(JSONValue(encoding: ready).compact)
     while let line = read(), line != "quit" {
       let start = ContinuousClock.now
       try subject.run()
