@@ -73,7 +73,7 @@ struct GeluDropout : torch::autograd::Function<GeluDropout> {
   static void rows(const at::Tensor &x, const at::Tensor &keys, double probability, int64_t seed,
                    const Body &body) {
     const edge::DropoutBits bits(probability);
-    const int64_t *key = bits.any() ? keys.const_data_ptr<int64_t>() : nullptr;
+    const int64_t *key = bits.any() ? edge::read<int64_t>(keys) : nullptr;
     const int64_t columns = x.size(1);
     edge::parallel(x.size(0), std::max<int64_t>(1, 16384 / columns),
                    [&](int64_t begin, int64_t end) {
@@ -91,9 +91,9 @@ struct GeluDropout : torch::autograd::Function<GeluDropout> {
 
   static void load(const at::Tensor &from, int64_t start, float *to, int64_t count) {
     if (from.scalar_type() == at::kFloat)
-      edge::widen(static_cast<const float *>(from.const_data_ptr()) + start, to, count);
+      edge::widen(edge::read<float>(from) + start, to, count);
     else
-      edge::widen(static_cast<const at::BFloat16 *>(from.const_data_ptr()) + start, to, count);
+      edge::widen(edge::read<at::BFloat16>(from) + start, to, count);
   }
 
   static void store(const float *from, const at::Tensor &to, int64_t start, int64_t count) {

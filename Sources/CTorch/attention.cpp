@@ -92,7 +92,7 @@ struct PackedAttention : torch::autograd::Function<PackedAttention> {
 
   /// Keys of the rows of attention weights, [n, heads, queries]: from the query row's key.
   static std::vector<int64_t> weight_keys(const at::Tensor &keys, const Run &run, int64_t heads) {
-    const int64_t *row = keys.const_data_ptr<int64_t>();
+    const int64_t *row = edge::read<int64_t>(keys);
     std::vector<int64_t> result;
     result.reserve(run.count * heads * run.first.queries);
     for (int64_t n = 0; n < run.count; n++)
@@ -227,7 +227,7 @@ struct PackedAttention : torch::autograd::Function<PackedAttention> {
       float gradient[edge::kWidestRow], weight[edge::kWidestRow], result[edge::kWidestRow];
       T *own = all + row * count;
       edge::widen(own, gradient, count);
-      edge::widen(weights.const_data_ptr<T>() + row * count, weight, count);
+      edge::widen(edge::read<T>(weights) + row * count, weight, count);
       const float *given = gradient;
       float kept[edge::kWidestRow];
       if (dropping.bits.any()) {

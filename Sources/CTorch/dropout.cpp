@@ -20,7 +20,7 @@ struct RowDropout : torch::autograd::Function<RowDropout> {
     at::AutoDispatchBelowADInplaceOrView below;
     const at::Tensor input = x.contiguous();
     at::Tensor output = at::empty_like(input);
-    edge::drop_rows(input, output, keys.const_data_ptr<int64_t>(), probability,
+    edge::drop_rows(input, output, edge::read<int64_t>(keys), probability,
                     static_cast<uint64_t>(seed));
     return output;
   }
@@ -71,11 +71,11 @@ void edge::drop_rows(const at::Tensor &input, at::Tensor &output, const int64_t 
     });
   };
   if (input.scalar_type() == at::kFloat) {
-    work(input.const_data_ptr<float>(), output.mutable_data_ptr<float>());
+    work(edge::read<float>(input), output.mutable_data_ptr<float>());
   } else {
     TORCH_CHECK(input.scalar_type() == at::kBFloat16, "dropout takes float32 or bfloat16, found ",
                 input.scalar_type());
-    work(input.const_data_ptr<at::BFloat16>(), output.mutable_data_ptr<at::BFloat16>());
+    work(edge::read<at::BFloat16>(input), output.mutable_data_ptr<at::BFloat16>());
   }
 }
 

@@ -25,6 +25,13 @@ inline CTorchTensor give(at::Tensor tensor) {
   return CTorchTensor{tensor.unsafeReleaseTensorImpl()};
 }
 
+/// The elements of a tensor, to be read. (The typed accessor's symbol has another name in libtorch
+/// 2.11, which another compiler built.)
+template <typename T>
+const T *read(const at::Tensor &tensor) {
+  return static_cast<const T *>(tensor.const_data_ptr());
+}
+
 template <typename Body>
 CTorchStatus guard(Body body) noexcept {
   try {

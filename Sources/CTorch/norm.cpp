@@ -75,15 +75,15 @@ struct ResidualNorm : torch::autograd::Function<ResidualNorm> {
                            const at::Tensor &sum, const at::Tensor &moments,
                            const at::Tensor &normed) {
     const int64_t columns = x.size(1);
-    const float *in = x.const_data_ptr<float>();
-    const B *added = branch.numel() > 0 ? branch.const_data_ptr<B>() : nullptr;
+    const float *in = edge::read<float>(x);
+    const B *added = branch.numel() > 0 ? edge::read<B>(branch) : nullptr;
     float *total = added ? sum.mutable_data_ptr<float>() : nullptr;
     N *out = normed.defined() ? normed.mutable_data_ptr<N>() : nullptr;
-    const float *w = out ? weight.const_data_ptr<float>() : nullptr;
-    const float *b = out ? bias.const_data_ptr<float>() : nullptr;
+    const float *w = out ? edge::read<float>(weight) : nullptr;
+    const float *b = out ? edge::read<float>(bias) : nullptr;
     auto *statistics = out ? moments.mutable_data_ptr<float>() : nullptr;
     const edge::DropoutBits bits(settings.probability);
-    const int64_t *key = bits.any() ? keys.const_data_ptr<int64_t>() : nullptr;
+    const int64_t *key = bits.any() ? edge::read<int64_t>(keys) : nullptr;
     edge::parallel(x.size(0), grain(columns), [&](int64_t begin, int64_t end) {
       float wide[edge::kWidestRow], factors[edge::kWidestRow];
       for (int64_t r = begin; r < end; r++) {
@@ -154,15 +154,15 @@ struct ResidualNorm : torch::autograd::Function<ResidualNorm> {
                             const edge::DropoutBits &bits, int64_t seed, const at::Tensor &dx,
                             const at::Tensor &dbranch, const at::Tensor &parameters) {
     const int64_t columns = sum.size(1);
-    const float *y = sum.const_data_ptr<float>();
-    const float *gy = to_sum.defined() ? to_sum.const_data_ptr<float>() : nullptr;
-    const N *gn = to_normed.defined() ? to_normed.const_data_ptr<N>() : nullptr;
-    const float *w = gn ? weight.const_data_ptr<float>() : nullptr;
-    const float *statistics = gn ? moments.const_data_ptr<float>() : nullptr;
+    const float *y = edge::read<float>(sum);
+    const float *gy = to_sum.defined() ? edge::read<float>(to_sum) : nullptr;
+    const N *gn = to_normed.defined() ? edge::read<N>(to_normed) : nullptr;
+    const float *w = gn ? edge::read<float>(weight) : nullptr;
+    const float *statistics = gn ? edge::read<float>(moments) : nullptr;
     float *sums = gn ? parameters.mutable_data_ptr<float>() : nullptr;
     float *out = dx.mutable_data_ptr<float>();
     B *branch = dbranch.defined() ? dbranch.mutable_data_ptr<B>() : nullptr;
-    const int64_t *key = bits.any() && branch ? keys.const_data_ptr<int64_t>() : nullptr;
+    const int64_t *key = bits.any() && branch ? edge::read<int64_t>(keys) : nullptr;
     edge::parallel(sum.size(0), grain(columns), [&](int64_t begin, int64_t end) {
       float wide[edge::kWidestRow], factors[edge::kWidestRow];
       float *own = sums ? sums + at::get_thread_num() * 2 * columns : nullptr;
