@@ -110,7 +110,8 @@ extension Predictor {
     var pictures: [TandemCore.Picture] = []
     var placeOfPicture: [String: Int] = [:]
     var texts: [[Int32]] = []
-    var pictureOfText: [Int] = []
+    var placeOfText: [[Int32]: Int] = [:]
+    var picturesOfText: [[Int]] = []
     for index in 0..<count {
       let example = try builder.example(at: index, using: &stream)
       let name = example.record.pictures.first ?? ""
@@ -119,8 +120,13 @@ extension Predictor {
         pictures.append(picture)
       }
       for text in example.texts {
-        texts.append(Array(text.ids))
-        pictureOfText.append(placeOfPicture[name] ?? 0)
+        let ids = Array(text.ids)
+        if placeOfText[ids] == nil {
+          placeOfText[ids] = texts.count
+          texts.append(ids)
+          picturesOfText.append([])
+        }
+        picturesOfText[placeOfText[ids] ?? 0].append(placeOfPicture[name] ?? 0)
       }
     }
     // Texts of one length lie together, so that attention serves many pairs in one call.
@@ -140,7 +146,7 @@ extension Predictor {
       progress(place + 1, pictures.count)
     }
     let recall = RecallAtK(
-      scores: scores, pictures: pictures.count, pictureOfText: pictureOfText)
+      scores: scores, pictures: pictures.count, picturesOfText: picturesOfText)
     var results: [EvaluationResult] = []
     for (name, values, number) in [
       ("text", recall.textRetrieval, pictures.count), ("image", recall.imageRetrieval, texts.count),

@@ -103,26 +103,28 @@ public struct RecallAtK: Sendable, Equatable {
 
   /// - Parameters:
   ///   - scores: row-major, pictures by texts.
-  ///   - pictureOfText: for each text its picture.
-  ///   Equal scores count as ranked before the true one, so that a constant scorer gains nothing.
+  ///   - picturesOfText: for each text the pictures it is true of; a text that several pictures
+  ///     have is one text, and finding any of them is right.
+  ///
+  /// Equal scores count as ranked before the true one, so that a constant scorer gains nothing.
   public init(
-    scores: [Float], pictures: Int, pictureOfText: [Int], cutoffs: [Int] = [1, 5, 10]
+    scores: [Float], pictures: Int, picturesOfText: [[Int]], cutoffs: [Int] = [1, 5, 10]
   ) {
-    let texts = pictureOfText.count
-    var bestRank = [Int](repeating: .max, count: pictures)
-    var imageRank: [Int] = []
-    for (text, picture) in pictureOfText.enumerated() {
-      let own = scores[picture * texts + text]
-      let ahead = (0..<texts).reduce(0) { count, other in
-        let isRival = pictureOfText[other] != picture && scores[picture * texts + other] >= own
-        return count + (isRival ? 1 : 0)
-      }
-      bestRank[picture] = min(bestRank[picture], ahead)
-      imageRank.append(
-        (0..<pictures).reduce(0) {
-          $0 + ($1 != picture && scores[$1 * texts + text] >= own ? 1 : 0)
-        })
+    let texts = picturesOfText.count
+    var isTrue = [Bool](repeating: false, count: pictures * texts)
+    for (text, own) in picturesOfText.enumerated() {
+      for picture in own { isTrue[picture * texts + text] = true }
     }
+    /// How many false candidates are not behind the best true one.
+    func rank(_ places: StrideTo<Int>) -> Int {
+      var best = -Float.infinity
+      for place in places where isTrue[place] { best = max(best, scores[place]) }
+      return places.reduce(0) { $0 + (!isTrue[$1] && scores[$1] >= best ? 1 : 0) }
+    }
+    let bestRank = (0..<pictures).map {
+      rank(stride(from: $0 * texts, to: ($0 + 1) * texts, by: 1))
+    }
+    let imageRank = (0..<texts).map { rank(stride(from: $0, to: pictures * texts, by: texts)) }
     self.cutoffs = cutoffs
     func share(_ ranks: [Int], _ cutoff: Int) -> Double {
       ranks.isEmpty ? 0 : Double(ranks.filter { $0 < cutoff }.count) / Double(ranks.count)

@@ -40,7 +40,7 @@ import TestSupport
       try Fixtures.json(Expected.self, "training/metrics.json").recall[name])
     let found = RecallAtK(
       scores: expected.scores.flatMap { $0 }, pictures: expected.scores.count,
-      pictureOfText: expected.caption_image)
+      picturesOfText: expected.caption_image.map { [$0] })
     #expect(found.cutoffs == [1, 5, 10])
     for (place, cutoff) in found.cutoffs.enumerated() {
       let text = try #require(expected.text_retrieval["\(cutoff)"])
@@ -53,10 +53,25 @@ import TestSupport
 
   @Test func aConstantScorerGainsNothing() {
     let found = RecallAtK(
-      scores: [Float](repeating: 1, count: 12), pictures: 3, pictureOfText: [0, 1, 2, 0],
-      cutoffs: [1, 4])
+      scores: [Float](repeating: 1, count: 12), pictures: 3,
+      picturesOfText: [[0], [1], [2], [0]], cutoffs: [1, 4])
     #expect(found.textRetrieval == [0, 1])
     #expect(found.imageRetrieval == [0, 1])
+  }
+
+  /// By hand: pictures 0 and 1 share text 0; text 1 is picture 2's.
+  @Test func aTextOfSeveralPicturesIsFoundByAnyOfThem() {
+    let scores: [Float] = [
+      0.9, 0.1,
+      0.2, 0.5,
+      0.8, 0.7,
+    ]
+    let found = RecallAtK(
+      scores: scores, pictures: 3, picturesOfText: [[0, 1], [2]], cutoffs: [1, 2])
+    // Picture 0 finds its text at once; 1 and 2 rank the other one first.
+    #expect(found.textRetrieval == [1.0 / 3, 1])
+    // Text 0 finds picture 0 first, text 1 picture 2.
+    #expect(found.imageRetrieval == [1, 1])
   }
 
   /// Examples of the official evaluation's rules (vqaEval.py).
