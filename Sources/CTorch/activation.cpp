@@ -112,6 +112,7 @@ CTorchStatus ctorch_gelu_dropout(
   return guard([&] {
     const auto input = borrow(x), keys = borrow(row_keys);
     const auto type = input.scalar_type();
+    edge::need_cpu({input, keys});
     TORCH_CHECK(input.dim() == 2 && input.size(1) > 0 &&
                     (type == at::kFloat || type == at::kBFloat16),
                 "expected rows [T, D] of float32 or bfloat16, found ", type, " ", input.sizes());

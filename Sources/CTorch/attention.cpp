@@ -296,6 +296,7 @@ CTorchStatus ctorch_packed_attention(
                 "attention rows ", q.sizes(), " cannot be cut into ", heads, " heads");
     TORCH_CHECK(!k.defined() || (k.dim() == 2 && k.sizes() == v.sizes() && k.size(1) == q.size(1)),
                 "attention needs keys and values of one width with the queries");
+    edge::need_cpu({q, k, v, borrow(row_keys)});
     TORCH_CHECK(q.scalar_type() == at::kFloat || q.scalar_type() == at::kBFloat16,
                 "attention takes float32 or bfloat16, found ", q.scalar_type());
     TORCH_CHECK(dropout >= 0 && dropout < 1, "dropout must be in 0..<1, found ", dropout);

@@ -84,6 +84,7 @@ CTorchStatus ctorch_row_dropout(
     CTorchTensor *result) {
   return guard([&] {
     const auto input = borrow(x), keys = borrow(row_keys);
+    edge::need_cpu({input, keys});
     TORCH_CHECK(input.dim() == 2 && keys.dim() == 1 && keys.size(0) == input.size(0) &&
                     keys.scalar_type() == at::kLong,
                 "dropout needs rows [T, D] and int64 keys [T], found ", input.sizes(), " and ",

@@ -4,6 +4,7 @@
 #include <ATen/core/Tensor.h>
 #include <c10/util/Exception.h>
 
+#include <initializer_list>
 #include <string>
 
 #include "CTorch.h"
@@ -23,6 +24,13 @@ inline at::Tensor borrow(CTorchTensor handle) {
 inline CTorchTensor give(at::Tensor tensor) {
   if (!tensor.defined()) return CTorchTensor{nullptr};
   return CTorchTensor{tensor.unsafeReleaseTensorImpl()};
+}
+
+/// Our own loops read memory: a tensor elsewhere is refused, where its address would end the process.
+inline void need_cpu(std::initializer_list<at::Tensor> tensors) {
+  for (const at::Tensor &tensor : tensors)
+    TORCH_CHECK(!tensor.defined() || tensor.device().is_cpu(),
+                "this kernel works on the processor, the tensor lies on ", tensor.device());
 }
 
 /// The elements of a tensor, to be read. (The typed accessor's symbol has another name in libtorch

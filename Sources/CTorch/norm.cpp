@@ -203,6 +203,7 @@ CTorchStatus ctorch_residual_norm(
   return guard([&] {
     const auto rows = borrow(x), added = borrow(branch), w = borrow(weight), b = borrow(bias);
     const auto keys = borrow(row_keys);
+    edge::need_cpu({rows, added, w, b, keys});
     TORCH_CHECK(rows.dim() == 2 && rows.scalar_type() == at::kFloat && rows.size(1) > 0 &&
                     rows.size(1) <= edge::kWidestRow,
                 "expected float32 rows [T, D] of at most ", edge::kWidestRow, " columns, found ",

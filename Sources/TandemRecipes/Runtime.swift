@@ -1,5 +1,4 @@
 internal import Foundation
-public import TandemCore
 internal import TandemTorch
 internal import TandemTrain
 
@@ -9,10 +8,10 @@ public struct Runtime: Sendable {
 
   public let threads: Int
 
-  /// Sets the threads; call before the first operator.
-  public static func configure(_ compute: Recipe.Compute) throws -> Runtime {
-    let threads =
-      compute.threads > 0 ? compute.threads : ProcessInfo.processInfo.activeProcessorCount
+  /// Sets the threads inside an operator, 0 for all cores; call before the first operator.
+  @discardableResult
+  public static func configure(threads asked: Int) throws -> Runtime {
+    let threads = asked > 0 ? asked : ProcessInfo.processInfo.activeProcessorCount
     try TorchRuntime.configure(threads: threads)
     return Runtime(threads: threads)
   }

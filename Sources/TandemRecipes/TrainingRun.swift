@@ -30,7 +30,7 @@ public final class TrainingRun {
     isInterrupted: @escaping @Sendable () -> Bool = { false }
   ) throws -> TrainingRun {
     var recipe = resolved.recipe
-    let runtime = try Runtime.configure(recipe.compute)
+    let runtime = try Runtime.configure(threads: recipe.compute.threads)
     try AnswerFilling.fill(&recipe)
     let source = try initial.map { try Weights.source(ofRun: $0, .best) }
     let assembly = try Assembly(recipe, source: source)

@@ -39,12 +39,8 @@ public enum Benchmark {
         "vilt has no preset '\(preset)' (known: \(ViLT.presets.keys.sorted().joined(separator: ", ")))"
       )
     }
+    try Runtime.configure(threads: threads)
     for precision in [Precision.float32, .bfloat16] {
-      var compute = Recipe.Compute()
-      compute.precision = precision
-      compute.linearKernel = kernel
-      compute.threads = threads
-      _ = try Runtime.configure(compute)
       let ceiling = try peak(
         precision, width: config.width, inner: config.feedForward)
       try report(

@@ -26,9 +26,7 @@ public struct ComparisonWorker {
   public init(
     case name: String, batch: Int, precision: Precision, folder: String, threads: Int
   ) throws {
-    var compute = Recipe.Compute()
-    compute.threads = threads
-    _ = try Runtime.configure(compute)
+    try Runtime.configure(threads: threads)
     self.precision = precision
     if let kind = ViLTComparison.Kind(rawValue: name) {
       subject = try ViLTComparison(kind, batch: batch, precision, folder: folder)
