@@ -111,7 +111,7 @@ CTorchStatus ctorch_recompute(
     CTorchTensor *result) {
   return guard([&] {
     auto closure = c10::make_intrusive<Closure>(context, body, release);
-    auto anchor = at::zeros({1}).requires_grad_(true);
+    auto anchor = at::zeros({1}, at::TensorOptions(borrow(input).device())).requires_grad_(true);
     *result = give(Recompute::apply(borrow(input), anchor, closure));
   });
 }

@@ -1,5 +1,6 @@
 // Dropout of rows with stateless bits.
 #include <ATen/ops/empty_like.h>
+#include <ATen/ops/native_dropout.h>
 #include <torch/csrc/autograd/custom_function.h>
 
 #include "edge.hpp"
@@ -84,6 +85,12 @@ CTorchStatus ctorch_row_dropout(
     CTorchTensor *result) {
   return guard([&] {
     const auto input = borrow(x), keys = borrow(row_keys);
+    if (!input.device().is_cpu()) {
+      // libtorch's kernel draws the bits there; those of our own would cost more than the layer.
+      edge::seed_device(input.device(), seed);
+      *result = give(std::get<0>(at::native_dropout(input, probability, /*train=*/true)));
+      return;
+    }
     edge::need_cpu({input, keys});
     TORCH_CHECK(input.dim() == 2 && keys.dim() == 1 && keys.size(0) == input.size(0) &&
                     keys.scalar_type() == at::kLong,

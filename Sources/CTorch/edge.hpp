@@ -78,6 +78,10 @@ inline uint64_t row_key(int64_t key, uint64_t seed) {
   return mix(static_cast<uint64_t>(key) ^ seed);
 }
 
+/// Makes the next random bits that libtorch draws on a device a function of the seed alone; the host
+/// does not wait for the device.
+void seed_device(const at::Device &device, uint64_t seed);
+
 /// Scales each row of the last dimension by 0 or 1/(1−p); row r draws from `keys[r]` and `seed`.
 /// In place allowed.
 void drop_rows(const at::Tensor &input, at::Tensor &output, const int64_t *keys,

@@ -181,4 +181,17 @@ EDGE_VECTOR void softmax_backward(const float *gradient, const float *weights, f
   for (int64_t j = 0; j < count; j++) out[j] = scale * weights[j] * (gradient[j] - sum);
 }
 
+EDGE_VECTOR float largest_of(const float *in, int64_t count) { return largest(in, count); }
+
+EDGE_VECTOR float exponential_sum(const float *in, float shift, int64_t count) {
+  float sum = 0;
+  for (int64_t j = 0; j < count; j++) sum += exponential(in[j] - shift);
+  return sum;
+}
+
+EDGE_VECTOR void exponentials(const float *in, float shift, float scale, float *__restrict out,
+                              int64_t count) {
+  for (int64_t j = 0; j < count; j++) out[j] = exponential(in[j] - shift) * scale;
+}
+
 }  // namespace edge

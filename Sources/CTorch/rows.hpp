@@ -64,4 +64,11 @@ void softmax(const float *in, float scale, float *__restrict out, int64_t count)
 void softmax_backward(const float *gradient, const float *weights, float scale,
                       float *__restrict out, int64_t count);
 
+/// The largest number of a row.
+float largest_of(const float *in, int64_t count);
+/// Σ exp(in − shift)
+float exponential_sum(const float *in, float shift, int64_t count);
+/// out = exp(in − shift) · scale
+void exponentials(const float *in, float shift, float scale, float *__restrict out, int64_t count);
+
 }  // namespace edge

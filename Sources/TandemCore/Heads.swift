@@ -65,7 +65,16 @@ public struct VocabularyHead {
 
   /// [N, D] → logits [N, V], float32.
   public func callAsFunction(_ rows_ND: Tensor) throws -> Tensor {
-    try decoder(norm.forProducts(transform(rows_ND).gelu())).to(.float32)
+    try decoder(features(rows_ND)).to(.float32)
+  }
+
+  /// The sum of −log p(label) over rows [N, D] for int64 labels [N], and how many are right.
+  public func loss(_ rows_ND: Tensor, labels: Tensor) throws -> (sum: Tensor, right: Tensor) {
+    try decoder.vocabularyLoss(features(rows_ND), labels: labels)
+  }
+
+  private func features(_ rows_ND: Tensor) throws -> Tensor {
+    try norm.forProducts(transform(rows_ND).gelu())
   }
 }
 

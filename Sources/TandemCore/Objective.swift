@@ -42,12 +42,27 @@ public struct Metric: Sendable, Equatable, Codable {
   public var value: Double { count > 0 ? sum / count : 0 }
 }
 
+/// A metric whose sum still lies where it was computed: reading it at once would make the host wait
+/// for the device.
+public struct PendingMetric {
+  public let name: String
+  /// float32, one element.
+  public let sum: Tensor
+  public let count: Double
+
+  public init(_ name: String, sum: Tensor, count: Double) throws {
+    self.name = name
+    self.sum = try sum.detached()
+    self.count = count
+  }
+}
+
 /// A loss as a sum over the step's denominator, and what else is worth reporting.
 public struct LossReport {
   public var total: Tensor
-  public var metrics: [Metric]
+  public var metrics: [PendingMetric]
 
-  public init(total: Tensor, metrics: [Metric]) {
+  public init(total: Tensor, metrics: [PendingMetric]) {
     self.total = total
     self.metrics = metrics
   }

@@ -45,7 +45,7 @@ public struct OptimalTransport: Codable, Sendable, Equatable {
     }
     let width = encoding.rows_TD.size(1)
     let block = try encoding.rows(rows).reshaped([ranges.count, most, width])
-    return (block, try Tensor(pads, [ranges.count, most]).to(block.device))
+    return (block, try Tensor(pads, [ranges.count, most], on: block.device))
   }
 
   /// Distances [B] and plans [B, N, M] between words [B, M, D] and patches [B, N, D]; the Boolean

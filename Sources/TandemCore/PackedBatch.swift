@@ -1,5 +1,6 @@
 internal import TandemImage
 public import TandemNN
+public import TandemTorch
 
 /// Sequences laid end to end without padding: a plain value, made on loader threads.
 ///
@@ -24,7 +25,7 @@ public struct PackedBatch: Sendable {
   public let tokenOffsets: [Int]
   public let pictures: [PackedPicture]
   /// Normalised pixels of all distinct pictures, [P, 3·p·p], channel-major in a patch.
-  public private(set) var patches: [Float]
+  public private(set) var patches: HostBuffer
   /// For each sequence its place in `pictures`; −1 without one.
   public let pictureOfSequence: [Int]
   /// For each sequence the hidden patches, by raster place.
@@ -34,7 +35,11 @@ public struct PackedBatch: Sendable {
   public var patchCount: Int { pictures.reduce(0) { $0 + $1.grid.count } }
 
   /// Lays out sequences in the given order.
-  public init(_ sequences: [InputSequence], _ specification: InputSpecification) throws {
+  ///
+  /// - Parameter isPinned: whether a GPU is to fetch the patches.
+  public init(
+    _ sequences: [InputSequence], _ specification: InputSpecification, isPinned: Bool = false
+  ) throws {
     var tokens: [Int] = []
     var tokenOffsets = [0]
     var lengths: [Int] = []
@@ -70,12 +75,12 @@ public struct PackedBatch: Sendable {
     hiddenPatches = sequences.map(\.hiddenPatches)
     layout = PackedLayout(lengths: lengths, sequenceKeys: sequences.map(\.key))
     spans = .full(layout)
-    (pictures, patches) = try Self.patches(of: distinct, specification)
+    (pictures, patches) = try Self.patches(of: distinct, specification, isPinned: isPinned)
   }
 
   private static func patches(
-    of distinct: [Picture], _ specification: InputSpecification
-  ) throws -> ([PackedPicture], [Float]) {
+    of distinct: [Picture], _ specification: InputSpecification, isPinned: Bool
+  ) throws -> ([PackedPicture], HostBuffer) {
     let width = 3 * specification.patchSize * specification.patchSize
     var pictures: [PackedPicture] = []
     var count = 0
@@ -89,7 +94,7 @@ public struct PackedBatch: Sendable {
       pictures.append(PackedPicture(grid: grid, firstPatch: count))
       count += grid.count
     }
-    let patches = try [Float](unsafeUninitializedCapacity: count * width) { buffer, initialized in
+    let patches = try HostBuffer(count: count * width, isPinned: isPinned) { buffer in
       for (picture, packed) in zip(distinct, pictures) {
         let first = packed.firstPatch * width
         try picture.image.patches(
@@ -98,7 +103,6 @@ public struct PackedBatch: Sendable {
           into: UnsafeMutableBufferPointer(
             rebasing: buffer[first..<first + packed.grid.count * width]))
       }
-      initialized = count * width
     }
     return (pictures, patches)
   }
@@ -111,7 +115,7 @@ public struct PackedBatch: Sendable {
       throw DataError("\(rows.count) patch values given, \(patches.count) needed")
     }
     var result = self
-    result.patches = rows
+    result.patches = try HostBuffer(count: rows.count) { _ = $0.update(fromContentsOf: rows) }
     return result
   }
 

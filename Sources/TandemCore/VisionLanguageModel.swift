@@ -81,11 +81,11 @@ public struct Encoding {
 
   /// The pooled vectors of some sequences, [N, D].
   public func pooled(_ sequences: [Int]) throws -> Tensor {
-    try pooled_SD.rows(Tensor(sequences).to(pooled_SD.device))
+    try pooled_SD.rows(Tensor(sequences, on: pooled_SD.device))
   }
 
   /// Some rows, [N, D].
   public func rows(_ rows: [Int]) throws -> Tensor {
-    try rows_TD.rows(Tensor(rows).to(rows_TD.device))
+    try rows_TD.rows(Tensor(rows, on: rows_TD.device))
   }
 }

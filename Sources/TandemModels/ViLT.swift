@@ -180,17 +180,19 @@ public struct ViLT: VisionLanguageModel {
   public func encode(_ batch: PackedBatch, _ mode: Mode) throws -> Encoding {
     let device = positions.value.device
     let rows = try PackedRows(batch.layout, on: device)
+    let attention = try AttentionPlan(
+      batch.spans, queryRows: rows.count, keyRows: rows.count, on: device)
     let plan = EmbeddingPlan(batch)
-    let order = try Tensor(plan.order).to(device)
+    let order = try Tensor(plan.order, on: device)
     let text_ND = try textEmbedding(batch, plan, on: device)
     let source = try Tensor.concatenated([text_ND] + pictureRows(batch, plan, on: device))
     var x_TD = try embeddingDropout(source.rows(order), rows, mode)
-    x_TD = try x_TD + modalities(Tensor(plan.modalities).to(device))
+    x_TD = try x_TD + modalities(Tensor(plan.modalities, on: device))
     x_TD = try run(
-      layers.map { layer in { try layer($0, rows, batch.spans, mode) } }, x_TD, mode)
+      layers.map { layer in { try layer($0, rows, attention, mode) } }, x_TD, mode)
     x_TD = try norm(x_TD)
     let first_SD = try x_TD.rows(
-      Tensor((0..<batch.sequenceCount).map(batch.classificationRow)).to(device))
+      Tensor((0..<batch.sequenceCount).map(batch.classificationRow), on: device))
     return Encoding(
       batch: batch, rows_TD: x_TD, pooled_SD: try pooler(first_SD).to(.float32).tanh())
   }
@@ -206,15 +208,15 @@ public struct ViLT: VisionLanguageModel {
     let class_1D = try classToken.value.view([1, width]) + table_LD.narrow(0, from: 0, 1)
     let tables = try plan.grids.map { try spatialPositions($0, table_LD) }
     let position_PD = try Tensor.concatenated(tables).rows(
-      Tensor(plan.patchPositions).to(device))
+      Tensor(plan.patchPositions, on: device))
     let content_PD = try patches(
-      Tensor(batch.patches, [batch.patchCount, pixels]).to(device))
+      batch.patches.tensor([batch.patchCount, pixels], on: device))
     var parts = [class_1D, try content_PD + position_PD]
     if !plan.hidden.isEmpty {
       guard let maskToken else {
         throw ParameterError("hidden patches need a model with model.config.maskToken=true")
       }
-      parts.append(try position_PD.rows(Tensor(plan.hidden).to(device)) + maskToken.value)
+      parts.append(try position_PD.rows(Tensor(plan.hidden, on: device)) + maskToken.value)
     }
     return parts
   }
@@ -248,8 +250,8 @@ struct TextEmbedding {
   func callAsFunction(
     _ batch: PackedBatch, _ plan: EmbeddingPlan, on device: Device
   ) throws -> Tensor {
-    let word_ND = try words(Tensor(batch.tokens).to(device))
-    let place_ND = try places(Tensor(plan.textPlaces).to(device))
+    let word_ND = try words(Tensor(batch.tokens, on: device))
+    let place_ND = try places(Tensor(plan.textPlaces, on: device))
     return try norm(word_ND + place_ND + types.weight.value.narrow(0, from: 0, 1))
   }
 }

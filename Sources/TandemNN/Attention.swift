@@ -18,12 +18,10 @@ public struct FusedSelfAttention {
 
   /// [T, D] → [T, D]
   public func callAsFunction(
-    _ x: Tensor, _ rows: PackedRows, _ spans: AttentionSpans, _ mode: Mode
+    _ x: Tensor, _ rows: PackedRows, _ plan: AttentionPlan, _ mode: Mode
   ) throws -> Tensor {
-    let context = try qkv(x).packedAttention(
-      key: nil, value: nil, heads: heads, spans: spans.numbers, rowKeys: rows.keys,
-      dropout: mode.isTraining ? weightDropout.probability : 0, seed: weightDropout.seed(mode))
-    return try projection(context)
+    try projection(
+      plan.attend(qkv(x), key: nil, value: nil, heads: heads, weightDropout, rows, mode))
   }
 }
 
@@ -48,10 +46,9 @@ public struct Attention {
 
   /// Queries [T, D], keys [K, D'] → [T, D], before any output projection.
   public func callAsFunction(
-    _ x: Tensor, keys: Tensor, _ rows: PackedRows, _ spans: AttentionSpans, _ mode: Mode
+    _ x: Tensor, keys: Tensor, _ rows: PackedRows, _ plan: AttentionPlan, _ mode: Mode
   ) throws -> Tensor {
-    try query(x).packedAttention(
-      key: key(keys), value: value(keys), heads: heads, spans: spans.numbers, rowKeys: rows.keys,
-      dropout: mode.isTraining ? weightDropout.probability : 0, seed: weightDropout.seed(mode))
+    try plan.attend(
+      query(x), key: key(keys), value: value(keys), heads: heads, weightDropout, rows, mode)
   }
 }

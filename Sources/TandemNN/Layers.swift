@@ -29,10 +29,48 @@ public struct Linear {
   }
 
   public func callAsFunction(_ x: Tensor) throws -> Tensor {
-    let kernels = weight.store.kernels.linear(input: shape.input, output: shape.output)
+    let kernels = self.kernels
+    return try x.to(precision).linear(
+      matrix(kernels, rows: x.size(0)), try bias?.forProducts(), kernels: kernels)
+  }
+
+  /// dropout(GELU(x·Wᵀ + b)): one product where nothing learns, else a pass of its own, because the
+  /// gradient asks for what GELU was given.
+  func withGELU(
+    _ x: Tensor, _ dropout: Dropout, _ rows: PackedRows, _ mode: Mode
+  ) throws -> Tensor {
+    let kernels = self.kernels
+    guard let bias, !isRecordingGradients, !mode.isTraining, kernels.forward != .plain,
+      weight.store.kernels.rows == .fused, x.size(0) > 0
+    else { return try dropout.afterGELU(self(x), rows, mode) }
+    return try x.to(precision).linearGELU(
+      matrix(kernels, rows: x.size(0)), bias.forProducts())
+  }
+
+  /// The losses of rows [N, in] whose outputs are logits of a vocabulary, for int64 labels [N].
+  public func vocabularyLoss(_ x: Tensor, labels: Tensor) throws -> (sum: Tensor, right: Tensor) {
+    guard let bias else { throw ParameterError("\(weight.name): a vocabulary needs a bias") }
+    var kernels = self.kernels
+    if kernels.forward == .oneDNNPrepacked { kernels.forward = .oneDNN }
+    return try x.to(precision).vocabularyLoss(
+      weight.forProducts(), bias.forProducts(), labels: labels, kernels: kernels)
+  }
+
+  private var precision: DType { weight.store.precision.dtype }
+
+  private var kernels: LinearKernels {
+    var kernels = weight.store.kernels.linear(input: shape.input, output: shape.output)
+    if isRecordingGradients, kernels.forward == .oneDNNPrepacked { kernels.forward = .oneDNN }
+    return kernels
+  }
+
+  /// The weight as a matrix [out, in], laid out as the forward kernel wants it.
+  private func matrix(_ kernels: LinearKernels, rows: Int) throws -> Tensor {
+    if kernels.forward == .oneDNNPrepacked {
+      return try weight.prepacked([shape.output, shape.input], rows: rows)
+    }
     let copy = try weight.forProducts()
-    let matrix = copy.rank == 2 ? copy : try copy.reshaped([shape.output, shape.input])
-    return try x.to(matrix.dtype).linear(matrix, try bias?.forProducts(), kernels: kernels)
+    return copy.rank == 2 ? copy : try copy.reshaped([shape.output, shape.input])
   }
 }
 

@@ -34,14 +34,14 @@ public struct PackedLayout: Sendable, Equatable {
   }
 }
 
-/// The rows of one stream on their device: their dropout keys, and who attends to whom.
+/// The rows of one stream on their device, and the keys of their dropout.
 public struct PackedRows {
   /// int64 [T].
   public let keys: Tensor
   public let count: Int
 
   public init(_ layout: PackedLayout, on device: Device = .cpu) throws {
-    keys = try Tensor(layout.rowKeys()).to(device)
+    keys = try Tensor(layout.rowKeys(), on: device)
     count = layout.rowCount
   }
 }
@@ -54,6 +54,22 @@ public struct AttentionSpans: Sendable, Equatable {
   public init() {}
 
   public var count: Int { numbers.count / 5 }
+
+  /// One span.
+  struct Span {
+    let queries: Range<Int>
+    let keys: Range<Int>
+    let isCausal: Bool
+  }
+
+  var list: [Span] {
+    stride(from: 0, to: numbers.count, by: 5).map { place in
+      Span(
+        queries: numbers[place]..<numbers[place] + numbers[place + 1],
+        keys: numbers[place + 2]..<numbers[place + 2] + numbers[place + 3],
+        isCausal: numbers[place + 4] == 1)
+    }
+  }
 
   /// Adds a span. A causal one is aligned at its ends: its last query row sees every key.
   public mutating func append(queries: Range<Int>, keys: Range<Int>, causal: Bool = false) {

@@ -48,11 +48,11 @@ public struct PreNormLayer {
   }
 
   public func callAsFunction(
-    _ x: Tensor, _ rows: PackedRows, _ spans: AttentionSpans, _ mode: Mode
+    _ x: Tensor, _ rows: PackedRows, _ plan: AttentionPlan, _ mode: Mode
   ) throws -> Tensor {
-    let attended = try attention(norm1.forProducts(x), rows, spans, mode)
+    let attended = try attention(norm1.forProducts(x), rows, plan, mode)
     let (x, normed) = try norm2.withResidual(x, attended, attentionDropout, rows, mode)
-    let inner = try innerDropout.afterGELU(fc1(normed), rows, mode)
+    let inner = try fc1.withGELU(normed, innerDropout, rows, mode)
     return try outerDropout.residual(x, fc2(inner), rows, mode)
   }
 }
@@ -88,11 +88,11 @@ public struct PostNormLayer {
   }
 
   public func callAsFunction(
-    _ x: Tensor, _ rows: PackedRows, _ spans: AttentionSpans, _ mode: Mode
+    _ x: Tensor, _ rows: PackedRows, _ plan: AttentionPlan, _ mode: Mode
   ) throws -> Tensor {
-    let attended = try attentionOutput(attention(x, keys: x, rows, spans, mode))
+    let attended = try attentionOutput(attention(x, keys: x, rows, plan, mode))
     let x = try attentionNorm.afterResidual(x, attended, attentionDropout, rows, mode)
-    let inner = try activation.afterGELU(intermediate(x), rows, mode)
+    let inner = try intermediate.withGELU(x, activation, rows, mode)
     return try outputNorm.afterResidual(x, output(inner), outputDropout, rows, mode)
   }
 }

@@ -53,17 +53,15 @@ public struct ImageTextMatching: DownstreamTask {
     _ encoding: Encoding, _ targets: [Placed<Match>], denominator: Double
   ) throws -> LossReport {
     let logits_N2 = try head(encoding.pooled(targets.map(\.sequence)))
-    let labels_N = try Tensor(targets.map { $0.target.isMatch ? 1 : 0 }).to(logits_N2.device)
+    let labels_N = try Tensor(
+      targets.map { $0.target.isMatch ? 1 : 0 }, on: logits_N2.device)
     let sum = try logits_N2.crossEntropySum(labels_N)
-    let right = try withoutGradients {
-      try logits_N2.argmax(-1).equals(labels_N).to(.float32).sum().item()
-    }
     let count = Double(targets.count)
     return LossReport(
       total: try sum / denominator,
-      metrics: [
-        Metric("itm.loss", sum: try sum.detached().item(), count: count),
-        Metric("itm.accuracy", sum: right, count: count),
+      metrics: try [
+        PendingMetric("itm.loss", sum: sum, count: count),
+        PendingMetric("itm.accuracy", sum: logits_N2.hits(labels_N), count: count),
       ])
   }
 

@@ -87,18 +87,15 @@ public struct MaskedLanguageModeling: Objective {
       placed.target.pieces.map { encoding.batch.row(ofPiece: $0, of: placed.sequence) }
     }
     let labels = targets.flatMap { $0.target.labels.map(Int.init) }
-    let logits_NV = try head(encoding.rows(rows))
-    let labels_N = try Tensor(labels).to(logits_NV.device)
-    let sum = try logits_NV.crossEntropySum(labels_N)
-    let right = try withoutGradients {
-      try logits_NV.argmax(-1).equals(labels_N).to(.float32).sum().item()
-    }
+    let rows_ND = try encoding.rows(rows)
+    let (sum, right) = try head.loss(
+      rows_ND, labels: Tensor(labels, on: rows_ND.device))
     let count = Double(labels.count)
     return LossReport(
       total: try sum / denominator,
-      metrics: [
-        Metric("mlm.loss", sum: try sum.detached().item(), count: count),
-        Metric("mlm.accuracy", sum: right, count: count),
+      metrics: try [
+        PendingMetric("mlm.loss", sum: sum, count: count),
+        PendingMetric("mlm.accuracy", sum: right, count: count),
       ])
   }
 

@@ -121,23 +121,20 @@ public struct MaskedPatchPrediction: Objective {
     let count = Double(rows.count)
     if values.isEmpty {
       let logits = try output.reshaped([3 * rows.count, 256])
-      let labels = try Tensor(classes).to(output.device)
+      let labels = try Tensor(classes, on: output.device)
       let sum = try logits.crossEntropySum(labels) / 3
-      let right = try withoutGradients {
-        try logits.argmax(-1).equals(labels).to(.float32).sum().item()
-      }
       return LossReport(
         total: try sum / denominator,
-        metrics: [
-          Metric("mpp.loss", sum: try sum.detached().item(), count: count),
-          Metric("mpp.accuracy", sum: right, count: 3 * count),
+        metrics: try [
+          PendingMetric("mpp.loss", sum: sum, count: count),
+          PendingMetric("mpp.accuracy", sum: logits.hits(labels), count: 3 * count),
         ])
     }
     let width = values.count / max(rows.count, 1)
-    let error = try output - Tensor(values, [rows.count, width]).to(output.device)
+    let error = try output - Tensor(values, [rows.count, width], on: output.device)
     let sum = try (error * error).sum() / Double(width)
     return LossReport(
       total: try sum / denominator,
-      metrics: [Metric("mpp.loss", sum: try sum.detached().item(), count: count)])
+      metrics: [try PendingMetric("mpp.loss", sum: sum, count: count)])
   }
 }

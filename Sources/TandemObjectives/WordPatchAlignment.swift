@@ -41,19 +41,19 @@ public struct WordPatchAlignment: Objective {
         && !encoding.batch.patchRows(of: $0.sequence).isEmpty
     }
     let distance_N = try options.transport.distances(encoding, pairs.map(\.sequence))
-    let signs = pairs.map { Float($0.target.isMatch ? 1 : -1) }
-    let sum = try (distance_N * Tensor(signs).to(distance_N.device)).sum()
-    let values = try distance_N.detached().floats()
-    func metric(_ name: String, _ isMatch: Bool) -> Metric {
-      let chosen = zip(values, pairs).filter { $0.1.target.isMatch == isMatch }.map(\.0)
-      return Metric(
-        name, sum: Double(chosen.reduce(0, +)), count: Double(chosen.count))
+    let isMatch = pairs.map(\.target.isMatch)
+    func weighed(_ match: Float, _ other: Float) throws -> Tensor {
+      try (distance_N * Tensor(isMatch.map { $0 ? match : other }, on: distance_N.device)).sum()
     }
+    let sum = try weighed(1, -1)
+    let matches = isMatch.filter { $0 }.count
     return LossReport(
       total: try sum / denominator,
-      metrics: [
-        Metric("wpa.loss", sum: try sum.detached().item(), count: Double(targets.count)),
-        metric("wpa.trueDistance", true), metric("wpa.falseDistance", false),
+      metrics: try [
+        PendingMetric("wpa.loss", sum: sum, count: Double(targets.count)),
+        PendingMetric("wpa.trueDistance", sum: weighed(1, 0), count: Double(matches)),
+        PendingMetric(
+          "wpa.falseDistance", sum: weighed(0, 1), count: Double(pairs.count - matches)),
       ])
   }
 }

@@ -151,7 +151,8 @@ public final class Assembly {
       order: SampleOrder(count: dataset.count, seed: seed, isShuffled: training || isPart),
       objectives: objectives.map(\.definition), input: input, specials: specials,
       examplesPerStep: recipe.batch.examples, rowBudget: recipe.batch.rows,
-      badRecords: recipe.data.badRecords, seed: seed)
+      badRecords: recipe.data.badRecords, seed: seed,
+      isPinned: store.device.fetchesFromPinnedMemory)
   }
 
   /// The objective of a type, where the recipe has one.
@@ -163,21 +164,20 @@ public final class Assembly {
     try model.encode(batch, mode)
   }
 
-  /// The losses of a prepared step, one report an objective; nil where it has no targets.
-  func losses(_ step: PreparedStep, _ loader: StepLoader) throws -> [(Double, [Metric])] {
+  /// The metrics of a prepared step.
+  func metrics(_ step: PreparedStep, _ loader: StepLoader) throws -> [Metric] {
     try withoutGradients {
-      var results: [(Double, [Metric])] = []
+      var pending: [PendingMetric] = []
       for microbatch in step.microbatches {
         let encoding = try encode(microbatch.batch, .inference)
         for (place, objective) in objectives.enumerated() {
-          guard
-            let report = try objective.runner.loss(
-              encoding, microbatch.sequences, place: loader.source(of: place), denominator: 1)
-          else { continue }
-          results.append((try report.total.item() * objective.definition.weight, report.metrics))
+          let report = try objective.runner.loss(
+            encoding, microbatch.sequences, place: loader.source(of: place), denominator: 1)
+          pending += report?.metrics ?? []
         }
       }
-      return results
+      let sums = try Readout(pending.map(\.sum)).values()
+      return zip(pending, sums).map { Metric($0.name, sum: $1, count: $0.count) }
     }
   }
 }

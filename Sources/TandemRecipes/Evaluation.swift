@@ -27,15 +27,13 @@ public enum Evaluation {
     var order: [String] = []
     while let step = try prefetch.next() {
       for reason in step.skipped { try bad.note(reason) }
-      for (_, metrics) in try assembly.losses(step, loader) {
-        for metric in metrics {
-          if let known = sums[metric.name] {
-            sums[metric.name] = Metric(
-              metric.name, sum: known.sum + metric.sum, count: known.count + metric.count)
-          } else {
-            sums[metric.name] = metric
-            order.append(metric.name)
-          }
+      for metric in try assembly.metrics(step, loader) {
+        if let known = sums[metric.name] {
+          sums[metric.name] = Metric(
+            metric.name, sum: known.sum + metric.sum, count: known.count + metric.count)
+        } else {
+          sums[metric.name] = metric
+          order.append(metric.name)
         }
       }
     }

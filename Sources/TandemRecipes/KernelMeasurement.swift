@@ -77,19 +77,20 @@ public struct LinearProduct: Sendable, Hashable {
       let dtype: DType = precision == .bfloat16 ? .bfloat16 : .float32
       let x = try Tensor.full([rows, shape.input], 0.5, dtype)
       let weight = try Tensor.full([shape.output, shape.input], 0.01, dtype)
-      let forward = try fastest(x, weight, [.plain, .oneDNN], rounds)
       guard isTraining else {
+        let forward = try fastest(x, weight, [.plain, .oneDNN, .oneDNNPrepacked], rounds)
         let kernels = LinearKernels(
           forward: forward.kernel, inputGradient: .oneDNN, weightGradient: .oneDNN)
         return Result(
           kernels: kernels, forward: forward.seconds, inputGradient: 0, weightGradient: 0)
       }
+      let forward = try fastest(x, weight, [.plain, .oneDNN], rounds)
       // What comes out transposed would be copied by whoever reads it next, except the gradient of
       // a weight, which is only added to others.
       let gradient = try Tensor.full([rows, shape.output], 0.5, dtype)
       let input = try fastest(gradient, weight.transposed(0, 1), [.plain, .oneDNN], rounds)
       let weights = try fastest(
-        gradient.transposed(0, 1), x.transposed(0, 1), ProductKernel.allCases, rounds)
+        gradient.transposed(0, 1), x.transposed(0, 1), [.plain, .oneDNN, .oneDNNTransposed], rounds)
       return Result(
         kernels: LinearKernels(
           forward: forward.kernel, inputGradient: input.kernel, weightGradient: weights.kernel),
@@ -102,16 +103,19 @@ public struct LinearProduct: Sendable, Hashable {
     _ a: Tensor, _ b: Tensor, _ candidates: [ProductKernel], _ rounds: Int
   ) throws -> (kernel: ProductKernel, seconds: Double) {
     var least: [ProductKernel: Double] = [:]
+    let packed = try candidates.contains(.oneDNNPrepacked) ? b.prepacked(rows: a.size(0)) : b
     for round in 0...rounds {
       for kernel in candidates {
         let kernels = LinearKernels(
           forward: kernel, inputGradient: .oneDNN, weightGradient: .oneDNN)
         let start = ContinuousClock.now
-        _ = try a.linear(b, nil, kernels: kernels)
+        _ = try a.linear(kernel == .oneDNNPrepacked ? packed : b, nil, kernels: kernels)
         let seconds = (ContinuousClock.now - start) / .seconds(1)
         if round > 0 { least[kernel] = min(least[kernel] ?? .infinity, seconds) }
       }
     }
+    // A second layout of a weight takes memory: it has to be worth it.
+    if let gain = least[.oneDNNPrepacked] { least[.oneDNNPrepacked] = 1.03 * gain }
     let best = least.min { ($0.value, $0.key.rawValue) < ($1.value, $1.key.rawValue) }
     return (best?.key ?? .plain, best?.value ?? 0)
   }

@@ -72,17 +72,14 @@ public struct Retrieval: DownstreamTask {
     let width = groups.first?.count ?? 0
     let members = groups.flatMap { $0.map(\.sequence) }
     let scores_GW = try head(encoding.pooled(members)).reshaped([groups.count, width])
-    let labels_G = try Tensor([Int](repeating: 0, count: groups.count)).to(scores_GW.device)
+    let labels_G = try Tensor.zeros([groups.count], .int64, on: scores_GW.device)
     let sum = try scores_GW.crossEntropySum(labels_G)
-    let right = try withoutGradients {
-      try scores_GW.argmax(-1).equals(labels_G).to(.float32).sum().item()
-    }
     let count = Double(groups.count)
     return LossReport(
       total: try sum / denominator,
-      metrics: [
-        Metric("retrieval.loss", sum: try sum.detached().item(), count: count),
-        Metric("retrieval.accuracy", sum: right, count: count),
+      metrics: try [
+        PendingMetric("retrieval.loss", sum: sum, count: count),
+        PendingMetric("retrieval.accuracy", sum: scores_GW.hits(labels_G), count: count),
       ])
   }
 

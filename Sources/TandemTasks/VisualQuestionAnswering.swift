@@ -103,30 +103,33 @@ public struct VisualQuestionAnswering: DownstreamTask {
     let best = targets.map { placed in
       placed.target.scores.min { (-$0.value, $0.key) < (-$1.value, $1.key) }?.key ?? 0
     }
-    let labels_N = try Tensor(best).to(logits_NC.device)
+    let scores_NC = try scores(targets, on: logits_NC.device)
     let sum =
       switch options.targets {
-      case .classes: try logits_NC.crossEntropySum(labels_N, smoothing: options.smoothing)
-      case .soft: try logits_NC.binaryCrossEntropySum(scores(targets).to(logits_NC.device))
+      case .classes:
+        try logits_NC.crossEntropySum(
+          Tensor(best, on: logits_NC.device), smoothing: options.smoothing)
+      case .soft: try logits_NC.binaryCrossEntropySum(scores_NC)
       }
-    let chosen = try withoutGradients { try logits_NC.argmax(-1).array(of: Int64.self) }
-    let right = zip(chosen, targets).reduce(0) { $0 + ($1.1.target.scores[Int($1.0)] ?? 0) }
+    let right = try withoutGradients {
+      try scores_NC.gathered(1, logits_NC.argmax(-1).unsqueezed(1)).sum()
+    }
     let count = Double(targets.count)
     return LossReport(
       total: try sum / denominator,
-      metrics: [
-        Metric("vqa.loss", sum: try sum.detached().item(), count: count),
-        Metric("vqa.accuracy", sum: right, count: count),
+      metrics: try [
+        PendingMetric("vqa.loss", sum: sum, count: count),
+        PendingMetric("vqa.accuracy", sum: right, count: count),
       ])
   }
 
-  private func scores(_ targets: [Placed<Target>]) throws -> Tensor {
+  private func scores(_ targets: [Placed<Target>], on device: Device) throws -> Tensor {
     let classes = options.answers.count
     var values = [Float](repeating: 0, count: targets.count * classes)
     for (row, placed) in targets.enumerated() {
       for (place, score) in placed.target.scores { values[row * classes + place] = Float(score) }
     }
-    return try Tensor(values, [targets.count, classes])
+    return try Tensor(values, [targets.count, classes], on: device)
   }
 
   public func predict(_ encoding: Encoding) throws -> [Prediction] {

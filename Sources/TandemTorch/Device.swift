@@ -4,6 +4,8 @@ internal import CTorch
 public enum Device: Hashable, Sendable, CustomStringConvertible {
   case cpu
   case cuda(Int)
+  /// A back end that was registered with libtorch under its key for others (PrivateUse1).
+  case registered(Int)
 
   /// True when libtorch was built with CUDA, its library could be loaded, and a GPU answers.
   public static var isCUDAAvailable: Bool { ctorch_cuda_available() }
@@ -25,14 +27,35 @@ public enum Device: Hashable, Sendable, CustomStringConvertible {
     switch self {
     case .cpu: "cpu"
     case .cuda(let index): "cuda:\(index)"
+    case .registered(let index): "registered:\(index)"
     }
   }
 
-  var type: Int { self == .cpu ? 0 : 1 }
+  /// What copies to this device need pinned memory for, to run beside the host.
+  public var fetchesFromPinnedMemory: Bool {
+    if case .cuda = self { true } else { false }
+  }
+
+  // libtorch's numbers of device types.
+  init(type: Int, index: Int) {
+    switch type {
+    case 0: self = .cpu
+    case 1: self = .cuda(index)
+    default: self = .registered(index)
+    }
+  }
+
+  var type: Int {
+    switch self {
+    case .cpu: 0
+    case .cuda: 1
+    case .registered: 20
+    }
+  }
   var index: Int {
     switch self {
     case .cpu: -1
-    case .cuda(let index): index
+    case .cuda(let index), .registered(let index): index
     }
   }
 }

@@ -9,6 +9,8 @@ public enum ProductKernel: Int32, Codable, Sendable, CaseIterable {
   case oneDNN = 1
   /// oneDNN for the transposed product, transposed back without a copy.
   case oneDNNTransposed = 2
+  /// oneDNN over a weight that was laid out for it beforehand: forward, where nothing learns.
+  case oneDNNPrepacked = 3
 }
 
 /// The kernels of a linear layer: of its forward product and of the two of its backward.

@@ -24,6 +24,7 @@ private let maskedFillOperator = Operator("aten::masked_fill", "Scalar")
 private let isFiniteOperator = Operator("aten::isfinite")
 private let addInPlaceOperator = Operator("aten::add_", "Tensor")
 private let mulInPlaceOperator = Operator("aten::mul_", "Scalar")
+private let fillInPlaceOperator = Operator("aten::fill_", "Scalar")
 private let mulTensorInPlaceOperator = Operator("aten::mul_", "Tensor")
 private let copyInPlaceOperator = Operator("aten::copy_")
 private let zeroInPlaceOperator = Operator("aten::zero_")
@@ -95,6 +96,15 @@ extension Tensor {
   }
 }
 
+extension Tensor {
+  /// On its way to a device: from pinned memory the host does not wait for the copy.
+  func sent(to device: Device) throws -> Tensor {
+    self.device == device
+      ? self
+      : try toDeviceOperator(.tensor(self), .device(device), .dtype(dtype), .bool(true))
+  }
+}
+
 // MARK: in place
 
 extension Tensor {
@@ -112,6 +122,7 @@ extension Tensor {
   public func copy(from other: Tensor) throws {
     try copyInPlaceOperator(.tensor(self), .tensor(other))
   }
+  public func fill(_ value: Double) throws { try fillInPlaceOperator(.tensor(self), .real(value)) }
   public func fillZero() throws { try zeroInPlaceOperator(.tensor(self)) }
   /// self += weight · (end − self)
   public func interpolate(towards end: Tensor, by weight: Double) throws {

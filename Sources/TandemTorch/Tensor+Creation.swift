@@ -24,6 +24,12 @@ extension Tensor {
     _ shape: [Int], _ dtype: DType = .float32, on device: Device = .cpu
   ) throws -> Tensor { try make(emptyOperator, [.ints(shape)] + options(dtype, device)) }
 
+  /// Uninitialised host memory that a GPU can read by itself.
+  static func pinned(_ shape: [Int], _ dtype: DType) throws -> Tensor {
+    try make(
+      emptyOperator, [.ints(shape), .dtype(dtype), .none, .device(.cpu), .bool(true)])
+  }
+
   public static func zeros(
     _ shape: [Int], _ dtype: DType = .float32, on device: Device = .cpu
   ) throws -> Tensor { try make(zerosOperator, [.ints(shape)] + options(dtype, device)) }

@@ -82,16 +82,69 @@ extension Tensor {
     return Tensor(owning: result)
   }
 
+  /// Attention between sequences that lie end to end, on a device of its own. Rows are [T, D];
+  /// sequence i reads query rows `queryStarts[i]..<queryStarts[i + 1]` and key rows likewise
+  /// (int32 on the device). Causal is aligned at the last row and the last key.
+  public func variableLengthAttention(
+    key: Tensor, value: Tensor, heads: Int, queryStarts: Tensor, keyStarts: Tensor,
+    mostQueries: Int, mostKeys: Int, isCausal: Bool, dropout: Double, seed: UInt64
+  ) throws -> Tensor {
+    var result = CTorchTensor(pointer: nil)
+    try check(
+      ctorch_varlen_attention(
+        handle, key.handle, value.handle, heads, queryStarts.handle, keyStarts.handle, mostQueries,
+        mostKeys, isCausal, dropout, seed, &result),
+      "variableLengthAttention", [self, key, value])
+    return Tensor(owning: result)
+  }
+
+  /// The sum of −log softmax(x·wᵀ + b)[label] over rows [N, D], for a vocabulary's weight [V, D] and
+  /// bias [V], and in how many rows the label has the largest logit. Logits are made for
+  /// `rowsAtATime` rows and kept only where that is all.
+  public func vocabularyLoss(
+    _ weight: Tensor, _ bias: Tensor, labels: Tensor, kernels: LinearKernels = .plain,
+    rowsAtATime: Int = 256
+  ) throws -> (sum: Tensor, right: Tensor) {
+    var sum = CTorchTensor(pointer: nil)
+    var right = CTorchTensor(pointer: nil)
+    try check(
+      ctorch_vocabulary_loss(
+        handle, weight.handle, bias.handle, labels.handle, kernels.forward.rawValue,
+        kernels.inputGradient.rawValue, kernels.weightGradient.rawValue, rowsAtATime, &sum,
+        &right),
+      "vocabularyLoss", [self, weight, labels])
+    return (Tensor(owning: sum), Tensor(owning: right))
+  }
+
+  /// GELU(x·wᵀ + b) by oneDNN in one call; without a gradient.
+  public func linearGELU(_ weight: Tensor, _ bias: Tensor) throws -> Tensor {
+    var result = CTorchTensor(pointer: nil)
+    try check(
+      ctorch_linear_gelu(handle, weight.handle, bias.handle, &result), "linearGELU",
+      [self, weight])
+    return Tensor(owning: result)
+  }
+
+  /// This weight [out, in] laid out for oneDNN's forward product of about `rows` rows.
+  public func prepacked(rows: Int) throws -> Tensor {
+    var result = CTorchTensor(pointer: nil)
+    try check(ctorch_linear_prepack(handle, rows, &result), "prepacked", [self])
+    return Tensor(owning: result)
+  }
+
   /// One AdamW step in place (Loshchilov & Hutter 2019), fused over flat float32 tensors.
-  /// `stepCount` is a float32 scalar that holds the number of this step, from 1.
+  /// `stepCount` is a float32 scalar that holds the number of this step, from 1; gradients are
+  /// divided by the float32 scalar `gradientScale` on the way.
   public static func fusedAdamW(
     parameters: Tensor, gradients: Tensor, first: Tensor, second: Tensor, stepCount: Tensor,
-    learningRate: Double, betas: (Double, Double), decay: Double, epsilon: Double
+    learningRate: Double, betas: (Double, Double), decay: Double, epsilon: Double,
+    gradientScale: Tensor? = nil
   ) throws {
     _ = try fusedAdamWOperator.results([
       .tensors([parameters]), .tensors([gradients]), .tensors([first]), .tensors([second]),
       .tensors([]), .tensors([stepCount]), .real(learningRate), .real(betas.0), .real(betas.1),
       .real(decay), .real(epsilon), .bool(false), .bool(false),
+      .optional(gradientScale), .none,
     ])
   }
 }

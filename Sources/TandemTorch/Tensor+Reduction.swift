@@ -37,6 +37,11 @@ extension Tensor {
     }
     return (values, indices)
   }
+  /// In how many rows [N, C] the largest number stands at the row's int64 label [N]: a float32
+  /// scalar without a gradient.
+  public func hits(_ labels: Tensor) throws -> Tensor {
+    try withoutGradients { try argmax(-1).equals(labels).to(.float32).sum() }
+  }
   public func matmul(_ other: Tensor) throws -> Tensor {
     try matmulOperator(.tensor(self), .tensor(other))
   }

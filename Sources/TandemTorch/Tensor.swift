@@ -52,8 +52,9 @@ public final class Tensor {
   public var dtype: DType { optionalDType ?? .uint8 }
 
   public var device: Device {
-    ctorch_tensor_device_type(handle) == 0
-      ? .cpu : .cuda(Int(ctorch_tensor_device_index(handle)))
+    Device(
+      type: Int(ctorch_tensor_device_type(handle)),
+      index: Int(ctorch_tensor_device_index(handle)))
   }
 }
 
@@ -67,6 +68,33 @@ extension Tensor {
   /// A vector with a copy of `values`.
   public convenience init<Element: TensorElement>(_ values: [Element]) throws {
     try self.init(values, [values.count])
+  }
+
+  /// A tensor on `device` with a copy of `values`; the host does not wait for the device.
+  public convenience init<Element: TensorElement>(
+    _ values: [Element], _ shape: [Int]? = nil, on device: Device
+  ) throws {
+    let shape = shape ?? [values.count]
+    guard device != .cpu else {
+      try self.init(values, shape)
+      return
+    }
+    let staged =
+      try device.fetchesFromPinnedMemory
+      ? Tensor.pinned(shape, Element.dtype) : Tensor.empty(shape, Element.dtype)
+    try values.withUnsafeBytes { try staged.overwrite(with: $0) }
+    self.init(owning: ctorch_tensor_retain(try staged.sent(to: device).handle))
+  }
+
+  /// Writes all elements of a contiguous tensor on the processor.
+  private func overwrite(with bytes: UnsafeRawBufferPointer) throws {
+    guard bytes.count == count * dtype.byteCount else {
+      throw TorchError(
+        kind: .invalid, operation: "Tensor", shapes: [shape],
+        message: "\(bytes.count) bytes given, \(count * dtype.byteCount) needed")
+    }
+    guard let source = bytes.baseAddress, let target = ctorch_tensor_data(handle) else { return }
+    target.copyMemory(from: source, byteCount: bytes.count)
   }
 
   private static func copy(
@@ -119,10 +147,10 @@ extension Tensor {
     return value
   }
 
-  /// Reads the elements of a contiguous CPU tensor in place.
+  /// Reads the elements in row-major order; in place where they lie so on the processor.
   public func withBytes<Result>(_ body: (UnsafeRawBufferPointer) throws -> Result) throws -> Result
   {
-    let source = try contiguous()
+    let source = try to(.cpu).contiguous()
     guard let start = ctorch_tensor_data(source.handle) else {
       return try body(UnsafeRawBufferPointer(start: nil, count: 0))
     }

@@ -16,6 +16,8 @@ public final class Optimizer {
   public let settings: Recipe.Optimizer
   /// Steps taken.
   public private(set) var step = 0
+  /// The same on the device, where the fused kernel reads it: float32, one element.
+  private let stepCount: Tensor
   private let store: ParameterStore
   private let states: [State]
 
@@ -23,6 +25,7 @@ public final class Optimizer {
   public init(_ settings: Recipe.Optimizer, _ store: ParameterStore) throws {
     self.settings = settings
     self.store = store
+    stepCount = try Tensor.zeros([], on: store.device)
     states = try withoutGradients {
       try store.groups.compactMap { group in
         guard let gradients = group.gradients else { return nil }
@@ -34,14 +37,11 @@ public final class Optimizer {
     }
   }
 
-  /// The Euclidean norm of all gradients together.
-  public func gradientNorm() throws -> Double {
+  /// The Euclidean norm of all gradients together: float32, one element, on the device.
+  public func gradientNorm() throws -> Tensor {
     try withoutGradients {
-      let squares = try states.map { state in
-        let norm = try state.gradients.norm().item()
-        return norm * norm
-      }
-      return squares.reduce(0, +).squareRoot()
+      guard !states.isEmpty else { return try Tensor.zeros([], on: store.device) }
+      return try Tensor.stacked(states.map { try $0.gradients.norm() }).norm()
     }
   }
 
@@ -49,16 +49,17 @@ public final class Optimizer {
   ///
   /// - Parameters:
   ///   - rate: the learning rate of this step, before each group's multiplier.
-  ///   - norm: what ``gradientNorm()`` gave: gradients are scaled down where it is over the limit.
-  public func update(rate: Double, norm: Double) throws {
+  ///   - norm: what ``gradientNorm()`` gave: gradients are scaled down where it is over the limit,
+  ///     on the way into the update.
+  public func update(rate: Double, norm: Tensor) throws {
     step += 1
     try withoutGradients {
+      try stepCount.fill(Double(step))
+      let excess = try excess(norm)
       for state in states {
-        if settings.clip > 0, norm > settings.clip {
-          try state.gradients.multiply(by: settings.clip / (norm + 1e-6))
-        }
         let decay = state.group.group.decays ? settings.weightDecay : 0
-        try update(state, rate: rate * state.group.group.multiplier, decay: decay)
+        try update(
+          state, rate: rate * state.group.group.multiplier, decay: decay, excess: excess)
         if let average = state.average {
           try average.interpolate(towards: state.group.values, by: 1 - settings.averaging)
         }
@@ -67,14 +68,24 @@ public final class Optimizer {
     store.mastersChanged()
   }
 
-  private func update(_ state: State, rate: Double, decay: Double) throws {
+  /// What gradients are divided by to keep their norm within the limit; nil without one.
+  private func excess(_ norm: Tensor) throws -> Tensor? {
+    guard settings.clip > 0 else { return nil }
+    return try ((norm + 1e-6) / settings.clip).clamped(from: 1, to: .infinity)
+  }
+
+  private func update(_ state: State, rate: Double, decay: Double, excess: Tensor?) throws {
     let weights = state.group.values
+    if settings.kind != .adamW, let excess {
+      try state.gradients.multiply(by: excess.reciprocal())
+    }
     switch settings.kind {
     case .adamW:
       try Tensor.fusedAdamW(
         parameters: weights, gradients: state.gradients, first: state.first,
-        second: state.second, stepCount: Tensor([Float(step)], []), learningRate: rate,
-        betas: (settings.beta1, settings.beta2), decay: decay, epsilon: settings.epsilon)
+        second: state.second, stepCount: stepCount, learningRate: rate,
+        betas: (settings.beta1, settings.beta2), decay: decay, epsilon: settings.epsilon,
+        gradientScale: excess)
     case .bertAdam:
       try state.first.interpolate(towards: state.gradients, by: 1 - settings.beta1)
       try state.second.multiply(by: settings.beta2)

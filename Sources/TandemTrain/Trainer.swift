@@ -68,6 +68,9 @@ public struct Trainer {
   let run: RunDirectory
   let log: MetricsLog
   private var state: TrainingState
+  /// The step whose numbers have not been read yet.
+  private var unread: UnreadStep?
+  private var lastRead: ContinuousClock.Instant?
 
   /// - Parameter checkpoint: where to take up; nil for a new run.
   public init(_ parts: Parts, run: RunDirectory, resuming checkpoint: Checkpoint? = nil) throws {
@@ -92,50 +95,72 @@ public struct Trainer {
       try note(material.skipped, report)
       let rate =
         recipe.optimizer.learningRate * recipe.schedule.factor(step: state.step, of: recipe.steps)
-      let (loss, metrics) = try learn(material)
+      let (losses, metrics) = try learn(material)
       let norm = try optimizer.gradientNorm()
-      guard loss.isFinite, norm.isFinite else {
-        throw stopped("step \(state.step + 1): the loss is \(loss) and the gradient norm \(norm)")
-      }
       try optimizer.update(rate: rate, norm: norm)
       state.step += 1
 
-      var line = MetricsLine(kind: .train, step: state.step, loss: loss, metrics: metrics)
+      var line = MetricsLine(kind: .train, step: state.step, loss: 0, metrics: [:])
       line.rate = rate
-      line.gradientNorm = norm
       line.examples = material.exampleCount
       line.rows = material.rowCount
-      line.seconds = (ContinuousClock.now - start) / .seconds(1)
       line.waited = parts.waited() - waitedBefore
-      state.elapsed += line.seconds
-      line.elapsed = state.elapsed
-      try log.write(line)
-      let pace = state.elapsed / Double(state.step)
-      try report(.step(line, remaining: pace * Double(recipe.steps - state.step)))
-
+      let step = try UnreadStep(line, losses: losses, norm: norm, metrics: metrics, began: start)
+      // A processor has computed everything by now. A GPU is still at it: the numbers of the step
+      // before have arrived, those of this one are read after the next.
+      try settle(report)
+      unread = step
       let isLast = state.step == recipe.steps
-      let isBest = try evaluateIfDue(isLast: isLast, report)
-      if parts.isInterrupted() {
+      let isDue = Self.isDue(recipe.checkpoints.every, state.step)
+      let evaluates = isLast || Self.isDue(recipe.evaluation.every, state.step)
+      let isInterrupted = parts.isInterrupted()
+      if parts.store.device == .cpu || isDue || evaluates || isInterrupted { try settle(report) }
+
+      let isBest = evaluates ? try evaluate(report) : nil
+      if isInterrupted {
         // Whoever stops before the first evaluation goes on to use what is there now.
         try save(isBest: isBest ?? (state.best == nil), report)
         return .interrupted
       }
       let isOver = state.outcome(under: recipe) != nil
-      let isDue = recipe.checkpoints.every > 0 && state.step % recipe.checkpoints.every == 0
       if isOver || isDue || isBest == true { try save(isBest: isBest ?? false, report) }
     }
+    try settle(report)
     return state.outcome(under: recipe) ?? .finished
   }
 
-  /// All forwards and backwards of a step; the gradients lie in the store afterwards.
-  private func learn(_ material: PreparedStep) throws -> (Double, [String: Double]) {
+  private static func isDue(_ every: Int, _ step: Int) -> Bool { every > 0 && step % every == 0 }
+
+  /// Reads the numbers of the step that is unread, checks them and logs them.
+  private mutating func settle(_ report: (TrainingEvent) throws -> Void) throws {
+    guard let step = unread else { return }
+    unread = nil
+    let recipe = parts.recipe
+    var line = try step.read(after: lastRead)
+    lastRead = .now
+    guard line.loss.isFinite, line.gradientNorm.isFinite else {
+      throw stopped(
+        "step \(line.step): the loss is \(line.loss) and the gradient norm \(line.gradientNorm)")
+    }
+    state.elapsed += line.seconds
+    line.elapsed = state.elapsed
+    try log.write(line)
+    let pace = state.elapsed / Double(line.step)
+    try report(.step(line, remaining: pace * Double(recipe.steps - line.step)))
+  }
+
+  /// All forwards and backwards of a step; the gradients lie in the store afterwards. Nothing here
+  /// waits for the device.
+  func learn(
+    _ material: PreparedStep
+  ) throws -> (losses: [Tensor], metrics: [PendingMetric]) {
     try parts.store.clearGradients()
     let mode = Mode(
       isTraining: true,
       seed: RandomStream(seed: parts.recipe.seed).child("dropout").child(UInt64(state.step)).key,
       recomputation: parts.recipe.compute.recomputation)
-    var loss = 0.0
-    var sums: [String: Metric] = [:]
+    var losses: [Tensor] = []
+    var metrics: [PendingMetric] = []
     for microbatch in material.microbatches {
       let encoding = try parts.encode(microbatch.batch, mode)
       var total: Tensor?
@@ -147,22 +172,17 @@ public struct Trainer {
         else { continue }
         let weighted = try part.total * objective.definition.weight
         total = try total.map { try $0 + weighted } ?? weighted
-        for metric in part.metrics { sums.merge([metric.name: metric], uniquingKeysWith: adding) }
+        metrics += part.metrics
       }
       guard let total else { continue }
-      loss += try total.detached().item()
-      guard loss.isFinite else { break }
+      losses.append(try total.detached())
       try total.backward()
     }
-    return (loss, sums.mapValues(\.value))
+    return (losses, metrics)
   }
 
-  /// Whether this evaluation was the best; nil when none was due.
-  private mutating func evaluateIfDue(
-    isLast: Bool, _ report: (TrainingEvent) throws -> Void
-  ) throws -> Bool? {
-    let every = parts.recipe.evaluation.every
-    guard isLast || (every > 0 && state.step % every == 0) else { return nil }
+  /// Whether this evaluation was the best.
+  private mutating func evaluate(_ report: (TrainingEvent) throws -> Void) throws -> Bool {
     let metrics = try optimizer.withAveragedWeights { try parts.evaluate() }
     let loss = metrics.first { $0.name == "loss" }?.value ?? 0
     guard loss.isFinite else {
@@ -217,8 +237,4 @@ public struct Trainer {
         + ". A lower optimizer.learningRate, a longer schedule.warmup or optimizer.clip=1 may help"
     )
   }
-}
-
-private func adding(_ a: Metric, _ b: Metric) -> Metric {
-  Metric(a.name, sum: a.sum + b.sum, count: a.count + b.count)
 }

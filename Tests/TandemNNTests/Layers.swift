@@ -50,15 +50,16 @@ struct LayerRun {
     if kind == .pre { shape.epsilon = 1e-6 }
     let layout = PackedLayout(lengths: try file.integers("lengths"), sequenceKeys: [11, 22])
     let rows = try PackedRows(layout)
-    let spans = AttentionSpans.full(layout)
+    let plan = try AttentionPlan(
+      .full(layout), queryRows: rows.count, keyRows: rows.count, on: .cpu)
     let layer: (Tensor) throws -> Tensor
     switch kind {
     case .post:
       let made = try PostNormLayer(shape, at: store.root)
-      layer = { try made($0, rows, spans, mode) }
+      layer = { try made($0, rows, plan, mode) }
     case .pre:
       let made = try PreNormLayer(shape, at: store.root)
-      layer = { try made($0, rows, spans, mode) }
+      layer = { try made($0, rows, plan, mode) }
     }
     try store.loadReport().check()
     input = try leaf(file.tensor("input"))

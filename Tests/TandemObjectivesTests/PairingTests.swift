@@ -109,7 +109,8 @@ private struct Crowd: Dataset {
       #expect(
         found.microbatches.map(\.batch.tokens) == expected.microbatches.map(\.batch.tokens))
       #expect(
-        found.microbatches.map(\.batch.patches) == expected.microbatches.map(\.batch.patches))
+        try found.microbatches.map { try $0.batch.patches.values() }
+          == expected.microbatches.map { try $0.batch.patches.values() })
     }
     #expect(try prefetch.next() == nil)
   }

@@ -31,7 +31,7 @@ struct Pull: ObjectiveRunner {
     let gap = try weight.value + target()
     let total = try (gap * gap).sum() / denominator
     return LossReport(
-      total: total, metrics: [Metric("pull.loss", sum: try total.detached().item(), count: 1)])
+      total: total, metrics: [try PendingMetric("pull.loss", sum: total, count: 1)])
   }
   func typed<O: Objective>(_ type: O.Type) -> O? { nil }
 }

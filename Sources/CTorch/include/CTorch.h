@@ -26,6 +26,11 @@ typedef struct {
   const void *_Nullable pointer;
 } CTorchOperator;
 
+/// Numbers on their way from a device; given back once with `ctorch_readout_free`.
+typedef struct {
+  void *_Nullable pointer;
+} CTorchReadout;
+
 /// What a `CTorchValue` holds. Lists lie in the call's shared `integers` buffer, from `integer`
 /// on, `count` of them; tensors in a list are their handles, 0 for an absent one.
 typedef enum __attribute__((enum_extensibility(closed))) {
@@ -114,12 +119,22 @@ CTorchStatus ctorch_recompute(
 // MARK: the hot path, as autograd functions of our own
 
 /// y = x wᵀ + b. A kernel for each product, forward, gradient of x and gradient of w: 0 libtorch's
-/// BLAS, 1 oneDNN, 2 oneDNN for the transposed product.
+/// BLAS, 1 oneDNN, 2 oneDNN for the transposed product; forward also 3, oneDNN over a weight that
+/// `ctorch_linear_prepack` made.
 CTorchStatus ctorch_linear(
     CTorchTensor x, CTorchTensor weight, CTorchTensor bias, int32_t forward,
     int32_t input_gradient, int32_t weight_gradient, CTorchTensor *result);
 
-/// Inverted dropout whose bits are a function of (seed, row key, column) alone.
+/// GELU(x wᵀ + b) by oneDNN in one call, for inference: it has no gradient.
+CTorchStatus ctorch_linear_gelu(
+    CTorchTensor x, CTorchTensor weight, CTorchTensor bias, CTorchTensor *result);
+
+/// A weight [out, in] laid out for oneDNN's forward product of about `rows` rows. Only
+/// `ctorch_linear` with kernel 3 and `ctorch_linear_gelu` take it.
+CTorchStatus ctorch_linear_prepack(CTorchTensor weight, intptr_t rows, CTorchTensor *result);
+
+/// Inverted dropout whose bits are a function of (seed, row key, column) alone; on another device
+/// than the processor, of the seed and the place in the tensor.
 CTorchStatus ctorch_row_dropout(
     CTorchTensor x, CTorchTensor row_keys, double probability, uint64_t seed, CTorchTensor *result);
 
@@ -141,6 +156,31 @@ CTorchStatus ctorch_packed_attention(
     CTorchTensor query, CTorchTensor key, CTorchTensor value, intptr_t heads,
     const intptr_t *spans, intptr_t span_count, CTorchTensor row_keys, double dropout,
     uint64_t seed, CTorchTensor *result);
+
+/// Attention between sequences laid end to end, on a device of its own: sequence i reads query rows
+/// `query_starts[i]` to `query_starts[i + 1]` and key rows likewise (int32, on the device). Rows are
+/// [T, heads·d]; causal is aligned at the last row and the last key. Dropout draws from libtorch's
+/// generator of the device, seeded with `seed`.
+CTorchStatus ctorch_varlen_attention(
+    CTorchTensor query, CTorchTensor key, CTorchTensor value, intptr_t heads,
+    CTorchTensor query_starts, CTorchTensor key_starts, intptr_t most_queries, intptr_t most_keys,
+    bool causal, double dropout, uint64_t seed, CTorchTensor *result);
+
+/// The sum of −log softmax(x wᵀ + b)[label] over rows x [N, D], and in how many rows the label has
+/// the largest logit; both float32 scalars. Logits are made for some rows at a time and never kept:
+/// gradients are computed on the way. `kernel` serves the products as in `ctorch_linear`.
+CTorchStatus ctorch_vocabulary_loss(
+    CTorchTensor x, CTorchTensor weight, CTorchTensor bias, CTorchTensor labels, int32_t forward,
+    int32_t input_gradient, int32_t weight_gradient, intptr_t rows_at_a_time, CTorchTensor *sum,
+    CTorchTensor *right);
+
+// MARK: from the device
+
+/// Asks for a copy of float32 numbers without waiting for the device.
+CTorchStatus ctorch_readout_start(CTorchTensor values, CTorchReadout *result);
+/// Waits for them.
+CTorchStatus ctorch_readout_wait(CTorchReadout readout, float *values, intptr_t count);
+void ctorch_readout_free(CTorchReadout readout);
 
 // MARK: the process
 

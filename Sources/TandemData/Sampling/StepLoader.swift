@@ -13,12 +13,14 @@ public struct StepLoader: Sendable {
   /// The most rows of a forward; groups that are larger by themselves go alone.
   public let rowBudget: Int
   private let seed: UInt64
+  /// Whether a GPU is to fetch the patches.
+  private let isPinned: Bool
   public let index: PairIndex
 
   public init(
     builder: ExampleBuilder, order: SampleOrder, objectives: [ObjectiveDefinition],
     input: InputSpecification, specials: SpecialTokens, examplesPerStep: Int, rowBudget: Int,
-    badRecords: Int = 0, seed: UInt64
+    badRecords: Int = 0, seed: UInt64, isPinned: Bool = false
   ) throws {
     self.builder = builder
     self.order = order
@@ -28,6 +30,7 @@ public struct StepLoader: Sendable {
     self.examplesPerStep = examplesPerStep
     self.rowBudget = rowBudget
     self.seed = seed
+    self.isPinned = isPinned
     index = try PairIndex(builder.dataset, badRecords: badRecords) { builder.text(of: $0) }
   }
 
@@ -130,7 +133,8 @@ public struct StepLoader: Sendable {
       guard !current.isEmpty else { return }
       result.append(
         Microbatch(
-          batch: try PackedBatch(current.map(\.sequence), input), sequences: current))
+          batch: try PackedBatch(current.map(\.sequence), input, isPinned: isPinned),
+          sequences: current))
       current = []
       filled = 0
     }

@@ -196,7 +196,7 @@ final class ViLTComparison: ComparisonCase {
       if losses.count == 3 { total = try total + losses[1] + losses[2] * 0.1 }
       try total.backward()
     }
-    try optimizer.update(rate: 1e-5, norm: 0)
+    try optimizer.update(rate: 1e-5, norm: Tensor.zeros([]))
   }
 
   /// Masked words; in pre-training also matching and alignment.
@@ -302,9 +302,10 @@ final class LayersComparison: ComparisonCase {
   }
 
   private func output(_ x_TD: Tensor, _ mode: Mode) throws -> Tensor {
-    let spans = AttentionSpans.full(layout)
+    let plan = try AttentionPlan(
+      .full(layout), queryRows: rows.count, keyRows: rows.count, on: store.device)
     return try TandemNN.run(
-      layers.map { layer in { [rows] in try layer($0, rows, spans, mode) } }, x_TD, mode)
+      layers.map { layer in { [rows] in try layer($0, rows, plan, mode) } }, x_TD, mode)
   }
 
   var products: [CountedProduct] {
