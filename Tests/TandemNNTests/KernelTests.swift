@@ -28,6 +28,34 @@ import Testing
     }
   }
 
+  /// Where nothing learns, weights may be laid out beforehand and GELU is part of its product.
+  @Test(arguments: [LayerRun.Kind.post, .pre], [Precision.float32, .bfloat16])
+  func withoutLearning(_ kind: LayerRun.Kind, _ precision: Precision) throws {
+    var packed = KernelTable.oneDNN
+    packed.otherwise.forward = .oneDNNPrepacked
+    let results = try [KernelTable.plain, .oneDNN, packed].map { table in
+      try withoutGradients { try LayerRun.inferred(kind, kernels: table, precision: precision) }
+    }
+    let limit = precision == .float32 ? Tolerance.output : Tolerance.bfloat16
+    #expect(try relativeDifference(results[1], results[0]) < limit)
+    #expect(try difference(results[2], results[1]) < limit)
+  }
+
+  /// A layout of a weight that has changed since is made again.
+  @Test func prepackedWeightsFollowTheirMaster() throws {
+    var table = KernelTable.oneDNN
+    table.otherwise.forward = .oneDNNPrepacked
+    let store = ParameterStore(seed: 1, kernels: table)
+    let layer = try Linear(24, 40, at: store.root / "a")
+    let x = try randomTensor([5, 24], seed: 3)
+    let before = try withoutGradients { try layer(x) }
+    try withoutGradients { try layer.weight.value.multiply(by: 2) }
+    store.mastersChanged()
+    let after = try withoutGradients { try layer(x) }
+    #expect(try relativeDifference(after, before * 2) < Tolerance.output)
+    #expect(try largest(before) > 0)
+  }
+
   @Test func sizesFindTheirEntry() {
     let own = LinearKernels(
       forward: .plain, inputGradient: .oneDNN, weightGradient: .oneDNNTransposed)

@@ -39,6 +39,38 @@ struct LayerRun {
     ("output.LayerNorm", "norm2"), ("intermediate.dense", "mlp.fc1"), ("output.dense", "mlp.fc2"),
   ]
 
+  /// The output alone, for inference.
+  static func inferred(
+    _ kind: Kind, kernels: KernelTable, precision: Precision
+  ) throws -> Tensor {
+    let file = try Fixtures.tensors("training/layers.safetensors")
+    let store = ParameterStore(
+      seed: 1, precision: precision, kernels: kernels, source: try weights(kind))
+    let layer = try layer(kind, Self.shape, store, file, .inference)
+    return try layer(file.tensor("input")).to(.float32)
+  }
+
+  /// The layer over the fixture's two sequences.
+  private static func layer(
+    _ kind: Kind, _ shape: TransformerShape, _ store: ParameterStore, _ file: SafeTensorsFile,
+    _ mode: Mode
+  ) throws -> (Tensor) throws -> Tensor {
+    let layout = PackedLayout(lengths: try file.integers("lengths"), sequenceKeys: [11, 22])
+    let rows = try PackedRows(layout)
+    let plan = try AttentionPlan(
+      .full(layout), queryRows: rows.count, keyRows: rows.count, on: .cpu)
+    switch kind {
+    case .post:
+      let made = try PostNormLayer(shape, at: store.root)
+      return { try made($0, rows, plan, mode) }
+    case .pre:
+      var shape = shape
+      shape.epsilon = 1e-6
+      let made = try PreNormLayer(shape, at: store.root)
+      return { try made($0, rows, plan, mode) }
+    }
+  }
+
   init(
     _ kind: Kind, shape: TransformerShape = LayerRun.shape, kernels: KernelTable = .plain,
     precision: Precision = .float32, mode: Mode = .inference
@@ -46,21 +78,7 @@ struct LayerRun {
     let file = try Fixtures.tensors("training/layers.safetensors")
     store = ParameterStore(
       seed: 1, precision: precision, kernels: kernels, source: try Self.weights(kind))
-    var shape = shape
-    if kind == .pre { shape.epsilon = 1e-6 }
-    let layout = PackedLayout(lengths: try file.integers("lengths"), sequenceKeys: [11, 22])
-    let rows = try PackedRows(layout)
-    let plan = try AttentionPlan(
-      .full(layout), queryRows: rows.count, keyRows: rows.count, on: .cpu)
-    let layer: (Tensor) throws -> Tensor
-    switch kind {
-    case .post:
-      let made = try PostNormLayer(shape, at: store.root)
-      layer = { try made($0, rows, plan, mode) }
-    case .pre:
-      let made = try PreNormLayer(shape, at: store.root)
-      layer = { try made($0, rows, plan, mode) }
-    }
+    let layer = try Self.layer(kind, shape, store, file, mode)
     try store.loadReport().check()
     input = try leaf(file.tensor("input"))
     output = try run([layer], input, mode)
