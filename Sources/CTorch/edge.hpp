@@ -78,6 +78,9 @@ inline uint64_t row_key(int64_t key, uint64_t seed) {
   return mix(static_cast<uint64_t>(key) ^ seed);
 }
 
+/// From now on large tensors lie in memory that is mapped once and kept (allocator.cpp).
+void keep_memory();
+
 /// Makes the next random bits that libtorch draws on a device a function of the seed alone; the host
 /// does not wait for the device.
 void seed_device(const at::Device &device, uint64_t seed);

@@ -91,8 +91,9 @@ CTorchStatus ctorch_configure(int32_t threads) {
   return guard([&] {
     TORCH_CHECK(threads > 0, "threads must be at least 1, found ", threads);
     at::set_num_threads(threads);
-    // glibc returns blocks over 128 KiB to the kernel on free: each step would fault its
-    // activations in again, page by page. Keep them.
+    edge::keep_memory();
+    // What oneDNN lays out for itself comes from glibc, which returns blocks over 128 KiB to the
+    // system: each step would fault them in again, page by page. Keep them.
     mallopt(M_MMAP_THRESHOLD, INT_MAX);
     mallopt(M_TRIM_THRESHOLD, INT_MAX);
     mallopt(M_TOP_PAD, 64 << 20);

@@ -133,6 +133,7 @@ public struct Embedding {
 
   public init(_ count: Int, _ width: Int, at path: ParameterPath) throws {
     weight = try path("weight", [count, width])
+    weight.isTable = true
   }
 
   /// int64 indices [T] → [T, width].

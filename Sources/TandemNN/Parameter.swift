@@ -46,6 +46,8 @@ public final class Parameter {
   public internal(set) var value: Tensor
   public var count: Int { shape.reduce(1, *) }
 
+  /// Whether rows of the master are looked up, beside any product.
+  var isTable = false
   unowned let store: ParameterStore
   private var copies: [Bool: (generation: Int, tensor: Tensor)] = [:]
   fileprivate var packed: (generation: Int, tensor: Tensor)?
@@ -62,23 +64,34 @@ public final class Parameter {
   /// The weight in the precision of products: the master itself in float32; in bfloat16 a copy
   /// cast once a step, through which gradients reach the master.
   public func forProducts() throws -> Tensor {
+    guard value.shape == shape else {
+      throw ParameterError("\(name): was laid out for inference, nothing else can read it now")
+    }
     guard store.precision == .bfloat16 else { return value }
     let recording = isRecordingGradients
     if let copy = copies[recording], copy.generation == store.generation { return copy.tensor }
     let copy = try value.to(.bfloat16)
     copies[recording] = (store.generation, copy)
+    if isSpare { value = copy }
     return copy
   }
 }
 
 extension Parameter {
+  /// Whether the master is of no use beside a copy.
+  private var isSpare: Bool { !store.keepsMasters && !isTable && !isRecordingGradients }
+
   /// The weight as a matrix [out, in] in the precision of products, laid out for oneDNN's forward
   /// product of about `rows` rows: made once for as long as the master does not change.
   func prepacked(_ shape: [Int], rows: Int) throws -> Tensor {
     if let packed, packed.generation == store.generation { return packed.tensor }
+    guard value.shape == self.shape else {
+      throw ParameterError("\(name): was laid out for inference, nothing else can read it now")
+    }
     let matrix = try value.detached().to(store.precision.dtype).reshaped(shape)
     let tensor = try matrix.prepacked(rows: rows)
     packed = (store.generation, tensor)
+    if isSpare { value = try Tensor.empty([0]) }
     return tensor
   }
 }

@@ -27,6 +27,8 @@ public final class ParameterStore {
   /// The sizes of the linear layers, each once, in the order they were claimed.
   public private(set) var linearShapes: [LinearShape] = []
   public let device: Device
+  /// Whether masters stay once products have copies of their own: not where nothing learns.
+  public let keepsMasters: Bool
   public let productInitialization: ProductInitialization
   /// In the order they were claimed.
   public private(set) var parameters: [Parameter] = []
@@ -45,7 +47,8 @@ public final class ParameterStore {
 
   public init(
     seed: UInt64, precision: Precision = .float32, kernels: KernelTable = .plain,
-    device: Device = .cpu, productInitialization: ProductInitialization = .published,
+    device: Device = .cpu, keepsMasters: Bool = true,
+    productInitialization: ProductInitialization = .published,
     source: (any WeightSource)? = nil
   ) {
     self.productInitialization = productInitialization
@@ -53,6 +56,7 @@ public final class ParameterStore {
     self.precision = precision
     self.kernels = kernels
     self.device = device
+    self.keepsMasters = keepsMasters
     self.source = source
   }
 

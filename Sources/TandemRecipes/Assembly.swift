@@ -24,9 +24,10 @@ public final class Assembly {
   ///   - vocabularyFile: in place of the recipe's, for a finished run that carries its own.
   ///   - source: where weights come from; nil draws them.
   ///   - kernels: which kernels serve; may be chosen later, in the store.
+  ///   - learns: whether the weights will ever change.
   public init(
     _ recipe: Recipe, vocabularyFile: String? = nil, source: (any WeightSource)? = nil,
-    kernels: KernelTable = .plain
+    kernels: KernelTable = .plain, learns: Bool = true
   ) throws {
     guard let device = Device(recipe.compute.device) else {
       throw SettingsError(
@@ -42,7 +43,8 @@ public final class Assembly {
     specials = Self.specials(vocabulary)
     store = ParameterStore(
       seed: recipe.seed, precision: recipe.compute.precision, kernels: kernels,
-      device: device, productInitialization: recipe.model.initialization, source: source)
+      device: device, keepsMasters: learns, productInitialization: recipe.model.initialization,
+      source: source)
     let built = try Self.build(
       ModelCatalog.find(recipe.model.name), recipe.model.preset, recipe.model.config, store,
       specials)

@@ -34,7 +34,7 @@ public final class Predictor {
     let vocabulary = directory.vocabularyFile
     assembly = try Assembly(
       recipe, vocabularyFile: vocabulary, source: SafeTensorsSource(file),
-      kernels: card.environment.kernels)
+      kernels: card.environment.kernels, learns: false)
     try assembly.store.loadReport().check()
     checkpointTitle = "\(choice.rawValue) (step \(checkpoint.state.step))"
   }

@@ -9,6 +9,21 @@ public enum TorchRuntime {
   /// Threads inside an operator. They change the order of sums: set once, and recorded in a run.
   public static var threads: Int { Int(ctorch_thread_count()) }
 
+  /// Memory of large tensors on the processor: it is mapped once and kept.
+  public struct Memory: Sendable, Equatable {
+    /// Times that memory was mapped.
+    public var segments: Int
+    /// Bytes that were mapped, and of them those that lie in tensors now.
+    public var held: Int
+    public var used: Int
+  }
+
+  public static func memory() throws -> Memory {
+    var memory = CTorchMemory()
+    try check(ctorch_memory(&memory), "memory")
+    return Memory(segments: memory.segments, held: memory.held, used: memory.used)
+  }
+
   /// Sets the threads; call before the first operator.
   public static func configure(threads: Int) throws {
     guard let count = Int32(exactly: threads) else {

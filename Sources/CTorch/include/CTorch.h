@@ -184,9 +184,17 @@ void ctorch_readout_free(CTorchReadout readout);
 
 // MARK: the process
 
-/// Threads inside an operator; also stops the allocator from giving large blocks back to the
+/// Threads inside an operator; also makes memory for tensors be kept instead of given back to the
 /// system after every step. Call once, before the first operator.
 CTorchStatus ctorch_configure(int32_t threads);
+/// Memory of tensors of 64 KiB and more: segments that were mapped, their bytes, and how many of
+/// them lie in tensors now.
+typedef struct {
+  intptr_t segments;
+  intptr_t held;
+  intptr_t used;
+} CTorchMemory;
+CTorchStatus ctorch_memory(CTorchMemory *memory);
 int32_t ctorch_thread_count(void);
 const char *ctorch_version(void);
 /// What libtorch's kernels were chosen for, for example "AVX512".

@@ -128,7 +128,8 @@ final class ViLTComparison: ComparisonCase {
     let checkpoint = try TransformersViLT(folder: folder + "/vilt")
     let more = SafeTensorsSource(try SafeTensorsFile(path: folder + "/vilt/heads.safetensors"))
     store = ParameterStore(
-      seed: 1, precision: precision, source: JoinedSource(first: checkpoint, second: more))
+      seed: 1, precision: precision, keepsMasters: kind != .inference,
+      source: JoinedSource(first: checkpoint, second: more))
     model = try ViLT(checkpoint.config, at: store.root)
     heads =
       try kind == .inference

@@ -49,6 +49,8 @@ public struct ComparisonWorker {
     try AtomicFile.write(
       utf8: JSONValue(encoding: ["values": subject.check()]).compact + "\n", to: checkFile)
     for _ in 0..<2 { try subject.run() }
+    // Before the products are timed: their operands are no part of a run.
+    let peak = Self.peakMegabytes()
     var ready = Ready(versions: ["tandem": Runtime.version, "libtorch": TorchRuntime.version])
     let products = subject.products
     if !products.isEmpty {
@@ -57,12 +59,24 @@ public struct ComparisonWorker {
     }
     try write(JSONValue(encoding: ready).compact)
     while let line = read(), line != "quit" {
+      let faults = Self.pageFaults()
       let start = ContinuousClock.now
       try subject.run()
       let milliseconds = (ContinuousClock.now - start) / .milliseconds(1)
-      try write(JSONValue(encoding: ["milliseconds": milliseconds]).compact)
+      try write(
+        JSONValue(encoding: [
+          "milliseconds": milliseconds, "pageFaults": Double(Self.pageFaults() - faults),
+        ]).compact)
     }
-    try write(JSONValue(encoding: ["peakMegabytes": Self.peakMegabytes()]).compact)
+    try write(JSONValue(encoding: ["peakMegabytes": peak]).compact)
+  }
+
+  /// Pages that the system had to bring in so far: an allocator that keeps its blocks needs none
+  /// once it is warm.
+  static func pageFaults() -> Int {
+    var usage = rusage()
+    getrusage(__rusage_who_t(RUSAGE_SELF.rawValue), &usage)
+    return usage.ru_minflt
   }
 
   /// The most memory that was resident, in units of 2²⁰ bytes.
