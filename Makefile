@@ -4,7 +4,7 @@ TANDEM := .build/release/tandem
 # Short waits at OpenMP's barriers; see docs/decisions/openmp-waiting.md.
 export GOMP_SPINCOUNT ?= 2000
 
-.PHONY: help setup build demo test test-all check lint format bench bench-model completions
+.PHONY: help setup build demo test test-all check lint format bench bench-gpu bench-model completions
 
 help:  ## show this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
@@ -34,6 +34,9 @@ format:  ## format the sources in place
 
 bench: build  ## Tandem against transformers, in turn, the same weights: about 20 minutes
 	@scripts/bench
+
+bench-gpu: build  ## the same on a GPU; LIBTORCH_USE_PYTORCH=1 builds against python3's torch
+	@scripts/bench --device cuda
 
 bench-model: build  ## time vilt/b32 alone on this machine
 	$(TANDEM) bench

@@ -78,6 +78,14 @@ let package = Package(
 
     // Numeric tests.
     .target(name: "TestSupport", dependencies: ["TandemCore"], path: "Tests/TestSupport"),
+    .target(
+      name: "RecordingDevice", path: "Tests/RecordingDevice", cxxSettings: torchHeaders,
+      linkerSettings: torchLibraries),
+    .testTarget(
+      name: "DeviceTests",
+      dependencies: [
+        "RecordingDevice", "TandemTrain", "TandemModels", "TandemObjectives", "TestSupport",
+      ]),
     .testTarget(name: "TandemTorchTests", dependencies: ["TandemTorch", "TestSupport"]),
     .testTarget(name: "TandemNNTests", dependencies: ["TandemNN", "TestSupport"]),
     .testTarget(name: "TandemCoreTests", dependencies: ["TandemCore", "TestSupport"]),

@@ -6,6 +6,9 @@ up; then they take turns, one run at a time, so that whatever else the machine d
 The table goes to the standard output and to RESULTS.md, progress to the standard error. The exit
 status is 1 if a worker died or the two computed different things. The protocol of the workers
 stands in worker.py.
+
+On a GPU the reference is measured as it is ("eager") and compiled by torch.compile, each against
+Tandem in a row of its own.
 """
 
 import argparse
@@ -29,6 +32,7 @@ ROOT = HERE.parent
 RESULTS = HERE / "RESULTS.md"
 
 PRECISIONS = ["float32", "bfloat16"]
+REFERENCES = ["eager", "compiled"]
 TOLERANCE = {"float32": 1e-3, "bfloat16": 5e-2}  # of what the two compute; pieces must be equal
 LEAST_SCALE = 0.02  # losses nearer 0 than this are compared as if they were this large
 
@@ -36,8 +40,15 @@ LEAST_SCALE = 0.02  # losses nearer 0 than this are compared as if they were thi
 # several times slower, so both workers spin as little as Tandem does by itself.
 WAITING = {"GOMP_SPINCOUNT": "2000"}
 PAUSE = 0.05  # seconds between two turns, until the threads of the one before are asleep
+WAKE = 0.1  # seconds of runs that do not count before one on a GPU, whose clocks fall in a pause
 
-START_RUNS = 4  # of a worker's check and warm-up, to estimate the time left
+REPEATS = {"cpu": 7, "cuda": 20}  # runs on a GPU are short
+
+# To estimate the time left.
+START_RUNS = 4  # of a worker's check and warm-up
+GPU_SPEED = 300  # of a GPU, relative to the machine of the guesses
+GPU_START = 15  # seconds until a worker has loaded where there is a GPU
+COMPILING = 60  # seconds that torch.compile takes
 
 
 @dataclass(frozen=True)
@@ -81,8 +92,56 @@ CASES = {
 }
 
 
+@dataclass(frozen=True)
+class Plan:
+    """A row to measure."""
+
+    case: str
+    batch: int
+    precision: str
+    device: str
+    reference: str  # one of REFERENCES
+
+    @property
+    def name(self):
+        """What stands in the table's first column."""
+        title = CASES[self.case].title.format(self.batch)
+        return title + ", against compiled" * (self.reference == "compiled")
+
+    @property
+    def title(self):
+        return self.name if CASES[self.case].is_loading else f"{self.name}, {self.precision}"
+
+    @property
+    def tolerance(self):
+        return 0 if self.case == "wordpiece" else TOLERANCE[self.precision]
+
+    # Guesses, in seconds.
+
+    @property
+    def run(self):
+        speed = GPU_SPEED if self.device == "cuda" else 1
+        return CASES[self.case].seconds * self.batch / speed + (PAUSE + WAKE) * (speed > 1)
+
+    @property
+    def start(self):
+        start = GPU_START if self.device == "cuda" else CASES[self.case].start
+        return start + START_RUNS * self.run
+
+    @property
+    def reference_start(self):
+        return self.start + COMPILING * (self.reference == "compiled")
+
+    def all(self, repeats):
+        return self.start + self.reference_start + repeats * 2 * self.run
+
+
 class Failure(Exception):
     """What went wrong in a row; the other rows still count."""
+
+
+class Unavailable(Exception):
+    """Why a worker cannot be measured in a row, where that is no failure."""
 
 
 class Worker:
@@ -107,17 +166,23 @@ class Worker:
         """Until the worker is ready."""
         self.ready = self.listen("ready")
 
+    def said(self):
+        """What the worker wrote to the standard error so far."""
+        self.errors.seek(0)
+        return self.errors.read().strip()
+
     def listen(self, field):
         """The worker's next message, which must have the field."""
         line = self.process.stdout.readline()
         if not line:
             status = self.process.wait()
-            self.errors.seek(0)
-            raise Failure(f"{self.name} ended with status {status}:\n{self.errors.read().strip()}")
+            raise Failure(f"{self.name} ended with status {status}:\n{self.said()}")
         try:
             message = json.loads(line)
         except json.JSONDecodeError:
             raise Failure(f"{self.name} said {line!r}, which is no JSON") from None
+        if "unavailable" in message:
+            raise Unavailable(message["unavailable"], self.said())
         if field not in message:
             raise Failure(f"{self.name} said {line!r}, expected {field!r}")
         return message
@@ -129,19 +194,25 @@ class Worker:
         except BrokenPipeError:
             pass  # listen says why
 
-    def run(self):
-        """Milliseconds of one run."""
+    def run(self, wakes):
+        """Milliseconds of one run, after those that wake a GPU."""
         time.sleep(PAUSE)
+        start = time.monotonic()
+        while wakes and time.monotonic() - start < WAKE:
+            self.go()
+        return self.go()
+
+    def go(self):
         self.say("go")
         return self.listen("milliseconds")["milliseconds"]
 
     def quit(self):
-        """Megabytes of memory at the peak."""
+        """The last message: the peaks of its memory, in megabytes."""
         self.say("quit")
-        peak = self.listen("peakMegabytes")["peakMegabytes"]
+        peaks = self.listen("peakMegabytes")
         if self.process.wait() != 0:
             self.listen("an end with status 0")
-        return peak
+        return peaks
 
     def values(self):
         return json.loads(self.check.read_text())["values"]
@@ -169,29 +240,8 @@ class Progress:
         print(f"bench: {text}", file=sys.stderr, flush=True)
 
 
-def expected_start(case, batch):
-    return CASES[case].start + START_RUNS * CASES[case].seconds * batch
-
-
-def expected_pair(case, batch):
-    return 2 * CASES[case].seconds * batch
-
-
-def expected_row(case, batch, repeats):
-    return 2 * expected_start(case, batch) + repeats * expected_pair(case, batch)
-
-
 def duration(seconds):
     return f"{seconds:.0f} s" if seconds < 90 else f"{seconds / 60:.0f} min"
-
-
-def row_title(case, batch, precision):
-    title = CASES[case].title.format(batch)
-    return title if CASES[case].is_loading else f"{title}, {precision}"
-
-
-def tolerance(case, precision):
-    return 0 if case == "wordpiece" else TOLERANCE[precision]
 
 
 def difference(case, ours, theirs):
@@ -212,38 +262,62 @@ def difference(case, ours, theirs):
 class Row:
     """One measured row."""
 
-    case: str
-    batch: int
-    precision: str
+    plan: Plan
     ours: list
     theirs: list
-    our_peak: float
-    their_peak: float
+    our_peaks: dict
+    their_peaks: dict
     difference: float
     our_ready: dict
     their_ready: dict
 
     def agrees(self):
-        return self.difference <= tolerance(self.case, self.precision)
+        return self.difference <= self.plan.tolerance
+
+    def ratio(self):
+        return median(b / a for a, b in zip(self.ours, self.theirs))
+
+    def aim(self, aims, form):
+        """What Tandem aims at; the aims are for processors."""
+        aim = aims.get(self.plan.precision) if self.plan.device == "cpu" else None
+        return "" if aim is None else "≥ " + form.format(aim)
 
     def cells(self):
-        case = CASES[self.case]
-        ratio = median(b / a for a, b in zip(self.ours, self.theirs))
+        case = CASES[self.plan.case]
         products = self.our_ready.get("productMilliseconds")
         share = "—" if products is None else f"{100 * products / median(self.ours):.0f} %"
         return [
-            case.title.format(self.batch),
-            "—" if case.is_loading else self.precision,
+            self.plan.name,
+            "—" if case.is_loading else self.plan.precision,
             times(self.theirs),
             times(self.ours),
-            f"{ratio:.2f}×",
-            target(case.ratios.get(self.precision), "{:.1f}×"),
+            f"{self.ratio():.2f}×",
+            self.aim(case.ratios, "{:.1f}×"),
             share,
-            target(case.shares.get(self.precision), "{:.0%}").replace("%", " %"),
-            f"{self.their_peak:.0f}",
-            f"{self.our_peak:.0f}",
+            self.aim(case.shares, "{:.0%}").replace("%", " %"),
+            memory(self.their_peaks, self.plan.device),
+            memory(self.our_peaks, self.plan.device),
             f"{self.difference:.1e}" + ("" if self.agrees() else " **differs**"),
         ]
+
+    def summary(self):
+        return (
+            f"reference {times(self.theirs)} ms, Tandem {times(self.ours)} ms, "
+            f"{self.ratio():.2f}×, difference {self.difference:.1e}"
+        )
+
+
+@dataclass
+class Unmeasured:
+    """A row of the table that says why there are no numbers."""
+
+    plan: Plan
+    reason: str
+
+    def cells(self):
+        reason = self.reason.replace("|", "/")
+        reason = reason if len(reason) <= 60 else reason[:59] + "…"
+        return [self.plan.name, self.plan.precision, reason] + [""] * (len(HEADINGS) - 3)
 
 
 HEADINGS = [
@@ -269,13 +343,22 @@ def times(milliseconds):
     return f"{text(median(milliseconds))} ({text(least)}–{text(most)})"
 
 
-def target(value, form):
-    return "" if value is None else "≥ " + form.format(value)
+def memory(peaks, device):
+    """The peak of the process's memory, or of the GPU's: what tensors took, and in parentheses what
+    the allocator kept for them."""
+    if device == "cpu":
+        return f"{peaks['peakMegabytes']:.0f}"
+    used, kept = peaks.get("peakDeviceMegabytes"), peaks.get("peakDeviceReservedMegabytes")
+    if used is None:
+        return "—"
+    return f"{used:.0f}" + ("" if kept is None else f" ({kept:.0f})")
 
 
-def table(rows):
+def table(rows, device):
     """A Markdown table whose columns line up."""
-    lines = [HEADINGS, *[row.cells() for row in rows]]
+    unit = "MB" if device == "cpu" else "GPU MB"
+    headings = [heading.replace("MB", unit) for heading in HEADINGS]
+    lines = [headings, *[row.cells() for row in rows]]
     widths = [max(len(line[i]) for line in lines) for i in range(len(HEADINGS))]
 
     def padded(cells):
@@ -285,7 +368,7 @@ def table(rows):
         return "| " + " | ".join(aligned) + " |"
 
     rule = ["-" * w if i < 2 else "-" * (w - 1) + ":" for i, w in enumerate(widths)]
-    return "\n".join([padded(HEADINGS), padded(rule), *[padded(line) for line in lines[1:]]])
+    return "\n".join([padded(headings), padded(rule), *[padded(line) for line in lines[1:]]])
 
 
 def processor():
@@ -299,6 +382,31 @@ def processor():
     return f"{fields.get('model name', 'processor without a name')} ({', '.join(details)})"
 
 
+GPU_QUESTION = """
+import json, sys, torch
+if not torch.cuda.is_available():
+    sys.exit("this torch finds no GPU")
+gpu = torch.cuda.get_device_properties(0)
+print(json.dumps(f"{gpu.name}, {gpu.total_memory / 2**30:.0f} GiB"))
+"""
+
+
+def graphics_processor():
+    """Name and memory of the GPU, and the version of its driver. Another process asks, so that this
+    one takes no memory of the GPU."""
+    question = [sys.executable, "-c", GPU_QUESTION]
+    answer = subprocess.run(question, capture_output=True, text=True)
+    if answer.returncode != 0:
+        sys.exit(f"bench: --device cuda: {answer.stderr.strip()}")
+    driver = ["nvidia-smi", "--query-gpu=driver_version", "--format=csv,noheader"]
+    try:
+        found = subprocess.run(driver, capture_output=True, text=True, check=True).stdout
+        version = found.split()[0]
+    except (OSError, subprocess.CalledProcessError, IndexError):
+        version = "unknown"
+    return f"{json.loads(answer.stdout)}, driver {version}"
+
+
 def versions(rows, ready):
     """Name and version of everything a worker named, in any row."""
     found = {}
@@ -308,58 +416,87 @@ def versions(rows, ready):
     return ", ".join(f"{name} {' or '.join(sorted(set(seen)))}" for name, seen in found.items())
 
 
+def rate_text(rate):
+    return f"{rate:.0f} GFLOP/s" if rate < 10_000 else f"{rate / 1000:.0f} TFLOP/s"
+
+
 def report(rows, options):
     """The section that goes to the standard output and to RESULTS.md."""
     date = datetime.datetime.now(datetime.timezone.utc).strftime("%Y-%m-%d %H:%M UTC")
+    measured = [row for row in rows if isinstance(row, Row)]
     rates = {}
-    for row in rows:
-        if "gflops" in row.our_ready and not CASES[row.case].is_loading:
-            rates.setdefault(row.precision, []).append(row.our_ready["gflops"])
+    for row in measured:
+        if "gflops" in row.our_ready and not CASES[row.plan.case].is_loading:
+            rates.setdefault(row.plan.precision, []).append(row.our_ready["gflops"])
     notes = [
         f"- {options.threads} of {os.cpu_count()} cores; runs of each side: {options.repeats}",
-        f"- reference: {versions(rows, lambda row: row.their_ready)}",
-        f"- Tandem: {versions(rows, lambda row: row.our_ready) or 'no versions given'}",
+        f"- reference: {versions(measured, lambda row: row.their_ready)}",
+        f"- Tandem: {versions(measured, lambda row: row.our_ready) or 'no versions given'}",
     ]
+    if options.gpu:
+        notes.insert(0, f"- GPU: {options.gpu}")
     if rates:
-        text = ", ".join(f"{median(rate):.0f} GFLOP/s {name}" for name, rate in rates.items())
+        text = ", ".join(f"{rate_text(median(rate))} {name}" for name, rate in rates.items())
         notes.append(f"- one large matrix product: {text}")
-    return "\n".join([f"## {date}, {processor()}", "", *notes, "", table(rows), ""])
+    heading = f"## {date}, {processor()}"
+    return "\n".join([heading, "", *notes, "", table(rows, options.device), ""])
 
 
-def measure(case, batch, precision, options, folder, progress):
+class Record:
+    """A section at the end of a file, which can be written again as it grows."""
+
+    def __init__(self, path):
+        self.path = path
+        self.start = path.stat().st_size if path.exists() else 0
+
+    def write(self, section):
+        with self.path.open("a") as file:
+            file.truncate(self.start)
+            file.write("\n" + section)
+
+
+def measure(plan, options, folder, progress):
     """One row: fresh workers, the check, and the runs in turn."""
-    threads = 1 if CASES[case].is_loading else options.threads
-    arguments = ["--case", case, "--batch", str(batch), "--precision", precision]
+    case = CASES[plan.case]
+    threads = 1 if case.is_loading else options.threads
+    arguments = ["--case", plan.case, "--batch", str(plan.batch), "--precision", plan.precision]
     arguments += ["--work", str(options.work), "--threads", str(threads)]
-    reference = [sys.executable, str(CASES[case].script)]
-    title = row_title(case, batch, precision)
+    on_gpu = plan.device == "cuda"
+    if on_gpu:
+        arguments += ["--device", plan.device]
+    reference = [sys.executable, str(case.script)]
+    if plan.reference == "compiled":
+        reference.append("--compile")
     workers = []
     try:
         # One after the other: each measures what it chooses from while it warms up.
-        for name, command in [("reference", reference), ("tandem", options.command)]:
-            progress.say(f"{title}: {name} warms up")
+        for name, command, expected in [
+            ("reference", reference, plan.reference_start),
+            ("tandem", options.command, plan.start),
+        ]:
+            progress.say(f"{plan.title}: {name} warms up")
             workers.append(Worker(name, command, arguments, folder / f"{name}.json"))
             workers[-1].wait()
-            progress.done += expected_start(case, batch)
+            progress.done += expected
         theirs, ours = workers
-        distance = difference(case, ours.values(), theirs.values())
+        distance = difference(plan.case, ours.values(), theirs.values())
         pairs = []
         for turn in range(options.repeats):
-            progress.say(f"{title}: {turn + 1} of {options.repeats}")
-            pairs.append((theirs.run(), ours.run()))
-            progress.done += expected_pair(case, batch)
-        return Row(
-            case=case,
-            batch=batch,
-            precision=precision,
+            progress.say(f"{plan.title}: {turn + 1} of {options.repeats}")
+            pairs.append((theirs.run(wakes=on_gpu), ours.run(wakes=on_gpu)))
+            progress.done += 2 * plan.run
+        row = Row(
+            plan=plan,
             ours=[our_time for _, our_time in pairs],
             theirs=[their_time for their_time, _ in pairs],
-            our_peak=ours.quit(),
-            their_peak=theirs.quit(),
+            our_peaks=ours.quit(),
+            their_peaks=theirs.quit(),
             difference=distance,
             our_ready=ours.ready,
             their_ready=theirs.ready,
         )
+        progress.say(f"{plan.title}: {row.summary()}")
+        return row
     finally:
         for worker in workers:
             worker.end()
@@ -373,7 +510,12 @@ def parse():
                         help=f"one case ({', '.join(CASES)}); may be given more than once")
     parser.add_argument("--precision", choices=PRECISIONS, action="append",
                         help="one precision instead of both; loading has none")
-    parser.add_argument("--repeats", type=int, default=7, help="runs of each side (7)")
+    parser.add_argument("--device", choices=["cpu", "cuda"], default="cpu",
+                        help="where both sides compute (cpu); a GPU has no rows about loading")
+    parser.add_argument("--reference", choices=REFERENCES, action="append",
+                        help="one way to run the reference; on a GPU both, else eager")
+    parser.add_argument("--repeats", type=int,
+                        help="runs of each side ({cpu}, on a GPU {cuda})".format(**REPEATS))
     parser.add_argument("--threads", type=int, default=os.cpu_count(), help="all cores by default")
     parser.add_argument("--tandem", type=Path, default=ROOT / ".build/release/tandem",
                         help="the command to measure (.build/release/tandem)")
@@ -382,7 +524,19 @@ def parse():
     parser.add_argument("--tiny", action="store_true",
                         help="small models, to test the machinery; not recorded")
     parser.add_argument("--no-record", action="store_true", help="leave RESULTS.md alone")
+    parser.add_argument("--record", type=Path, metavar="FILE",
+                        help="append to this file instead, after every row anew, so that nothing "
+                        "is lost if the comparison is stopped")
     options = parser.parse_args()
+    options.sizes = TINY if options.tiny else FULL
+    options.only = options.only or list(options.sizes.rows(options.device))
+    absent = [case for case in options.only if case not in options.sizes.rows(options.device)]
+    if absent:
+        parser.error(f"--only: {' and '.join(absent)} cannot be run on {options.device}")
+    if options.reference is None:
+        options.reference = REFERENCES if options.device == "cuda" else ["eager"]
+    if options.repeats is None:
+        options.repeats = REPEATS[options.device]
     if options.repeats < 1 or options.threads < 1:
         parser.error("--repeats and --threads are at least 1")
     if options.command is None:
@@ -393,11 +547,22 @@ def parse():
     return options
 
 
+def plans(cases, options):
+    """All rows to measure; those about loading have one reference."""
+    return [
+        Plan(case, batch, precision, options.device, reference)
+        for case in cases
+        for batch in options.sizes.rows(options.device)[case]
+        for precision in CASES[case].precisions(options.precision or PRECISIONS)
+        for reference in (["eager"] if CASES[case].is_loading else options.reference)
+    ]
+
+
 def main():
     options = parse()
-    prepare(options.work, options.tiny)
-    batches = (TINY if options.tiny else FULL).batches
-    cases = list(options.only or CASES)
+    options.gpu = graphics_processor() if options.device == "cuda" else None
+    cases = list(options.only)
+    prepare(options.work, options.tiny, options.device, cases)
     missing = missing_data(options.work)
     if "wordpiece" in cases and missing:
         cases.remove("wordpiece")
@@ -406,35 +571,34 @@ def main():
             f"{' '.join(missing)}` in {ROOT}",
             file=sys.stderr,
         )
-    wanted = [
-        (case, batch, precision)
-        for case in cases
-        for batch in batches[case]
-        for precision in CASES[case].precisions(options.precision or PRECISIONS)
-    ]
-    progress = Progress(
-        sum(expected_row(case, batch, options.repeats) for case, batch, _ in wanted)
-    )
+    wanted = plans(cases, options)
+    progress = Progress(sum(plan.all(options.repeats) for plan in wanted))
+    record = Record(options.record) if options.record else None
     rows, failures = [], []
     with tempfile.TemporaryDirectory() as folder:
-        for case, batch, precision in wanted:
+        for plan in wanted:
             try:
-                row = measure(case, batch, precision, options, Path(folder), progress)
+                row = measure(plan, options, Path(folder), progress)
             except Failure as failure:
-                failures.append(f"{row_title(case, batch, precision)}: {failure}")
+                failures.append(f"{plan.title}: {failure}")
                 continue
+            except Unavailable as unavailable:
+                reason, details = unavailable.args
+                print(f"{details}\nbench: {plan.title}: {reason}", file=sys.stderr, flush=True)
+                row = Unmeasured(plan, reason)
             rows.append(row)
-            if not row.agrees():
+            if isinstance(row, Row) and not row.agrees():
                 failures.append(
-                    f"{row_title(case, batch, precision)}: the results differ by "
-                    f"{row.difference:.1e}, more than {tolerance(case, precision):.0e}"
+                    f"{plan.title}: the results differ by {row.difference:.1e}, "
+                    f"more than {plan.tolerance:.0e}"
                 )
+            if record:
+                record.write(report(rows, options))
     if rows:
         section = report(rows, options)
         print(section)
-        if not (options.tiny or options.no_record):
-            with RESULTS.open("a") as file:
-                file.write("\n" + section)
+        if not (record or options.tiny or options.no_record):
+            Record(RESULTS).write(section)
     for failure in failures:
         print(f"bench: {failure}", file=sys.stderr)
     sys.exit(1 if failures else 0)

@@ -1,12 +1,13 @@
 """Makes the weights and inputs of the speed comparison: random, seeded, written once, read by both.
 The lines of text are not random: they come from what `tandem data fetch` fetched.
 
-    python Benchmarks/prepare.py [--tiny]
+    python Benchmarks/prepare.py [--tiny] [--device cuda]
 
 Writes what is missing in Benchmarks/work (Benchmarks/work/tiny for the tiny form, which only tests
-the machinery): a transformers ViLT folder, twelve BERT layers, one file of inputs a case, pictures,
-and lines of text with a vocabulary. Every file appears under its name only when it is whole. Delete
-the folder after a change to this script.
+the machinery): a transformers ViLT folder, twelve BERT layers, one file of inputs a case and batch,
+pictures, and lines of text with a vocabulary. A GPU has larger batches, and needs no pictures and
+lines. Every file appears under its name only when it is whole. Delete the folder after a change to
+this script.
 """
 
 import argparse
@@ -47,7 +48,7 @@ VOCABULARY_FILE = DATA / "bert-base-uncased" / "vocab.txt"
 
 @dataclass(frozen=True)
 class Size:
-    """The dimensions of the models, the lines of text, and the batch of every case's rows."""
+    """The dimensions of the models, the lines of text, and the batches of every case's rows."""
 
     width: int
     layers: int
@@ -57,6 +58,11 @@ class Size:
     patch: int
     lines: int
     batches: dict
+    gpu_batches: dict
+
+    def rows(self, device):
+        """The batches of every case that has rows on the device."""
+        return self.gpu_batches if device == "cuda" else self.batches
 
 
 # The batch of decode is the number of pictures; wordpiece takes all lines at once.
@@ -76,6 +82,7 @@ FULL = Size(
         "decode": [32],
         "wordpiece": [1],
     },
+    gpu_batches={"inference": [1, 8, 64], "mlm": [8, 64], "pretrain": [32], "layers": [16]},
 )
 TINY = Size(
     width=64,
@@ -93,6 +100,7 @@ TINY = Size(
         "decode": [4],
         "wordpiece": [1],
     },
+    gpu_batches={"inference": [1, 2, 4], "mlm": [2, 4], "pretrain": [4], "layers": [2]},
 )
 
 
@@ -322,15 +330,19 @@ def missing_data(folder):
     ]
 
 
-def prepare(folder, tiny=False):
-    """Writes what is missing in the folder, apart from text whose data set is missing."""
+def prepare(folder, tiny=False, device="cpu", cases=None):
+    """Writes what the device's rows, or those of some cases, need and the folder lacks, apart from
+    text whose data set is missing."""
     size = TINY if tiny else FULL
+    rows = size.rows(device)
+    if cases is not None:
+        rows = {case: batches for case, batches in rows.items() if case in cases}
     write(folder / "vilt" / "config.json", lambda path: vilt_config(size).to_json_file(path))
     write(folder / "vilt" / "model.safetensors", lambda path: save_vilt(size, path))
     write(folder / "vilt" / "heads.safetensors", lambda path: save_matching_head(size, path))
     write(folder / "bert" / "config.json", lambda path: bert_config(size).to_json_file(path))
     write(folder / "bert" / "layers.safetensors", lambda path: save_layers(size, path))
-    for case, batches in size.batches.items():
+    for case, batches in rows.items():
         for batch in batches:
             path = folder / f"{case}-{batch}.safetensors"
             if case == "layers":
@@ -341,6 +353,8 @@ def prepare(folder, tiny=False):
                     write(picture, lambda path: save_picture(place, path))
             elif case != "wordpiece":
                 write(path, lambda path: save_pairs(case, batch, size, path))
+    if "wordpiece" not in rows:
+        return
     if ARTICLES.exists():
         write(folder / "lines.txt", lambda path: save_lines(size.lines, path))
     if VOCABULARY_FILE.exists():
@@ -355,6 +369,7 @@ def work_folder(tiny=False):
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description="Makes the weights and inputs of the comparison.")
     parser.add_argument("--tiny", action="store_true", help="small ones, to test the machinery")
-    tiny = parser.parse_args().tiny
-    prepare(work_folder(tiny), tiny)
-    print(work_folder(tiny))
+    parser.add_argument("--device", choices=["cpu", "cuda"], default="cpu", help="for its rows")
+    options = parser.parse_args()
+    prepare(work_folder(options.tiny), options.tiny, options.device)
+    print(work_folder(options.tiny))

@@ -1,9 +1,11 @@
 """The reference of the speed comparison: Hugging Face transformers on PyTorch, as its users run it.
 
-A worker as worker.py describes it; what it computes for the check has dropout off.
+A worker as worker.py describes it; what it computes for the check has dropout off. On a GPU the
+model, the inputs and the optimizer lie in the GPU's memory before the clock starts.
 """
 
 import sys
+import traceback
 
 import torch
 import torch.nn.functional as F
@@ -22,7 +24,7 @@ IPOT_ITERATIONS, IPOT_BETA = 50, 0.5
 WPA_WEIGHT = 0.1
 
 
-# The inputs
+# The inputs. They are made in memory; a case moves them to its device.
 
 
 def pixel_values(pixels):
@@ -89,12 +91,13 @@ def alignment_loss(text, patches, attention_mask, match):
     """Mean over the batch of the distance, negative where text and picture do not match. [CLS],
     [SEP], pads and the picture's class token take no part. The order of the patches, which the
     model shuffles, does not change the distance: none of them is a pad."""
-    places = torch.arange(attention_mask.shape[1])
+    device = attention_mask.device
+    places = torch.arange(attention_mask.shape[1], device=device)
     last = attention_mask.sum(1, keepdim=True) - 1
     text_pad = (places == 0) | (places >= last)
-    patch_pad = torch.zeros(patches.shape[:2], dtype=torch.bool)
+    patch_pad = torch.zeros(patches.shape[:2], dtype=torch.bool, device=device)
     patch_pad[:, 0] = True
-    with torch.autocast("cpu", enabled=False):
+    with torch.autocast(device.type, enabled=False):
         distances = alignment_distances(text, patches, text_pad, patch_pad)
     return torch.where(match == 1, distances, -distances).sum() / len(match)
 
@@ -104,42 +107,90 @@ def alignment_loss(text, patches, attention_mask, match):
 
 class Case(worker.Case):
     ways = ["eager"]  # the attentions that the model supports
+    compiled = False
 
-    def __init__(self, precision):
-        self.precision = precision
+    def __init__(self, precision, device):
+        self.precision, self.device = precision, device
 
     def autocast(self):
-        return torch.autocast("cpu", torch.bfloat16, enabled=self.precision == "bfloat16")
+        return torch.autocast(
+            self.device.type, torch.bfloat16, enabled=self.precision == "bfloat16"
+        )
+
+    def moved(self, inputs):
+        """Inputs by name, on the device."""
+        return {name: value.to(self.device) for name, value in inputs.items()}
+
+    def compute(self):
+        """The forward pass of a run."""
+        raise NotImplementedError
+
+    def compile(self):
+        """From now on runs use what torch.compile makes of the forward pass and its backward."""
+        self.compute = torch.compile(self.compute)
+        self.compiled = True
+
+    @property
+    def compilations(self):
+        if not self.compiled:
+            return 0  # without loading the compiler, which takes memory
+        return torch._dynamo.utils.counters["stats"]["unique_graphs"]
+
+    def finish(self):
+        if self.device.type == "cuda":
+            torch.cuda.synchronize()
+
+    def forget_peak(self):
+        if self.device.type == "cuda":
+            torch.cuda.empty_cache()
+            torch.cuda.reset_peak_memory_stats()
+        else:
+            super().forget_peak()
+
+    def device_peaks(self):
+        if self.device.type != "cuda":
+            return {}
+        return {
+            "peakDeviceMegabytes": torch.cuda.max_memory_allocated() / 2**20,
+            "peakDeviceReservedMegabytes": torch.cuda.max_memory_reserved() / 2**20,
+        }
 
 
 class Inference(Case):
     """The pooled output of pairs."""
 
-    def __init__(self, work, batch, precision):
-        super().__init__(precision)
+    def __init__(self, work, batch, precision, device):
+        super().__init__(precision, device)
         inputs = load_file(work / f"inference-{batch}.safetensors")
-        self.model = ViltModel.from_pretrained(work / "vilt").eval()
-        self.inputs = text_inputs(inputs["words"], inputs["lengths"])
-        self.inputs["pixel_values"] = pixel_values(inputs["pixels"])
+        self.model = ViltModel.from_pretrained(work / "vilt").eval().to(device)
+        texts = text_inputs(inputs["words"], inputs["lengths"])
+        self.inputs = self.moved({**texts, "pixel_values": pixel_values(inputs["pixels"])})
 
     def check(self):
         return self.run().float().flatten().tolist()
 
+    def compute(self):
+        return self.model(**self.inputs).pooler_output
+
     def run(self):
         with torch.inference_mode(), self.autocast():
-            return self.model(**self.inputs).pooler_output
+            return self.compute()
 
 
 class Training(Case):
     """A training step: losses, backward, fused AdamW."""
 
-    def __init__(self, modules, precision):
-        super().__init__(precision)
-        self.modules = nn.ModuleList(modules).train()
+    def __init__(self, modules, precision, device):
+        super().__init__(precision, device)
+        self.modules = nn.ModuleList(modules).train().to(device)
         self.optimizer = torch.optim.AdamW(self.modules.parameters(), lr=1e-5, fused=True)
 
     def losses(self):
+        """Pairs of a loss and its weight."""
         raise NotImplementedError
+
+    def compute(self):
+        return sum(weight * loss for loss, weight in self.losses())
 
     def check(self):
         self.modules.eval()
@@ -151,7 +202,7 @@ class Training(Case):
     def run(self):
         self.optimizer.zero_grad(set_to_none=True)
         with self.autocast():
-            loss = sum(weight * loss for loss, weight in self.losses())
+            loss = self.compute()
         loss.backward()
         self.optimizer.step()
 
@@ -166,10 +217,10 @@ def load_vilt(work):
 class MaskedLanguage(Training):
     """A training step of masked language modelling, with the library's own loss."""
 
-    def __init__(self, work, batch, precision):
+    def __init__(self, work, batch, precision, device):
         self.model = load_vilt(work)
-        super().__init__([self.model], precision)
-        self.inputs = mlm_inputs(load_file(work / f"mlm-{batch}.safetensors"))
+        super().__init__([self.model], precision, device)
+        self.inputs = self.moved(mlm_inputs(load_file(work / f"mlm-{batch}.safetensors")))
 
     def losses(self):
         return [(self.model(**self.inputs).loss, 1)]
@@ -179,19 +230,20 @@ class PreTraining(Training):
     """A full pre-training step in two passes: hidden words with the true pictures; then clean texts
     with a true picture or another's, for matching and for word-patch alignment."""
 
-    def __init__(self, work, batch, precision):
+    def __init__(self, work, batch, precision, device):
         self.model = load_vilt(work)
         heads = load_file(work / "vilt" / "heads.safetensors")
         self.matching = nn.Linear(*reversed(heads["itm_score.fc.weight"].shape))
         self.matching.load_state_dict(
             {name.removeprefix("itm_score.fc."): value for name, value in heads.items()}
         )
-        super().__init__([self.model, self.matching], precision)
+        super().__init__([self.model, self.matching], precision, device)
         inputs = load_file(work / f"pretrain-{batch}.safetensors")
-        self.masked = mlm_inputs(inputs)
-        self.clean = text_inputs(inputs["words"], inputs["lengths"])
-        self.clean["pixel_values"] = self.masked["pixel_values"][inputs["picture"]]
-        self.match = inputs["match"]
+        masked = mlm_inputs(inputs)
+        clean = text_inputs(inputs["words"], inputs["lengths"])
+        clean["pixel_values"] = masked["pixel_values"][inputs["picture"]]
+        self.masked, self.clean = self.moved(masked), self.moved(clean)
+        self.match = inputs["match"].to(device)
 
     def losses(self):
         mlm = self.model(**self.masked).loss
@@ -208,24 +260,32 @@ class Layers(Case):
 
     ways = ["eager"] + ["sdpa"] * BertPreTrainedModel._supports_sdpa
 
-    def __init__(self, work, batch, precision):
-        super().__init__(precision)
+    def __init__(self, work, batch, precision, device):
+        super().__init__(precision, device)
         self.config = BertConfig.from_pretrained(work / "bert", attn_implementation="eager")
         self.encoder = BertEncoder(self.config)
         self.encoder.load_state_dict(load_file(work / "bert" / "layers.safetensors"))
+        self.encoder.to(device)
         inputs = load_file(work / f"layers-{batch}.safetensors")
         lengths = inputs["lengths"]
-        self.real = torch.arange(LAYER_PLACES) < lengths[:, None]
-        self.rows = torch.zeros(*self.real.shape, inputs["rows"].shape[1])
-        self.rows[self.real] = inputs["rows"]
-        self.rows.requires_grad_()
+        real = torch.arange(LAYER_PLACES) < lengths[:, None]
+        rows = torch.zeros(*real.shape, inputs["rows"].shape[1])
+        rows[real] = inputs["rows"]
+        self.rows = rows.to(device).requires_grad_()
+        self.mask = real.long().to(device)
+        # The places in use as numbers: a GPU would have to stop to count those of a mask.
+        self.places = tuple(place.to(device) for place in real.nonzero(as_tuple=True))
 
     def use(self, attention):
         self.config._attn_implementation = attention
 
     def forward(self):
-        mask = create_bidirectional_mask(self.config, self.rows, self.real.long())
+        mask = create_bidirectional_mask(self.config, self.rows, self.mask)
         return self.encoder(self.rows, attention_mask=mask).last_hidden_state
+
+    def compute(self):
+        used = self.forward()[self.places]
+        return used.float().square().sum() / len(used)
 
     def check(self):
         self.encoder.eval()
@@ -238,7 +298,7 @@ class Layers(Case):
         self.encoder.zero_grad(set_to_none=True)
         self.rows.grad = None
         with self.autocast():
-            loss = self.forward()[self.real].float().square().sum() / self.real.sum()
+            loss = self.compute()
         loss.backward()
 
 
@@ -262,23 +322,62 @@ def choose_attention(case, wanted):
     return wanted
 
 
+def start_device(name):
+    """The device, ready for use."""
+    if name == "cuda":
+        if not torch.cuda.is_available():
+            sys.exit("reference: this torch finds no GPU")
+        # Float32 stays float32: PyTorch leaves TF32 off in matrix products ("highest"), but not in
+        # convolutions, and the picture's patches go through one.
+        torch.backends.cudnn.allow_tf32 = False
+    return torch.device(name)
+
+
+def versions(device):
+    found = {"torch": torch.__version__, "transformers": transformers.__version__}
+    if device.type == "cuda":
+        found["CUDA"] = torch.version.cuda
+        found["float32 products"] = torch.get_float32_matmul_precision()
+        found["float32 convolutions"] = "without TF32"
+    return found
+
+
+def reason(error):
+    """The line of an error of the compiler that says most."""
+    lines = [line.strip() for line in str(error).splitlines()]
+    lines = [line for line in lines if line and not line.startswith("backend=")]
+    return lines[0] if lines else type(error).__name__
+
+
 def main():
     parser = worker.parser(CASES)
     parser.add_argument("--attention", choices=["best", "eager", "sdpa"], default="best")
+    parser.add_argument("--device", choices=["cpu", "cuda"], default="cpu")
+    parser.add_argument("--compile", action="store_true", help="runs go through torch.compile")
     options = parser.parse_args()
 
     transformers.logging.set_verbosity_error()
     transformers.logging.disable_progress_bar()
     torch.set_num_threads(options.threads)
     torch.manual_seed(0)
-    case = CASES[options.case](options.work, options.batch, options.precision)
+    device = start_device(options.device)
+    case = CASES[options.case](options.work, options.batch, options.precision, device)
     worker.write_check(case, options.check)
-    versions = {
-        "torch": torch.__version__,
-        "transformers": transformers.__version__,
-        "attention": choose_attention(case, options.attention),
-    }
-    worker.serve(case, versions)
+    found = versions(device)
+    if options.compile:
+        case.compile()
+    try:
+        found["attention"] = choose_attention(case, options.attention)
+        if options.compile:
+            worker.warm_up(case)
+            case.forget_peak()  # what compiling took does not count
+    except Exception as error:
+        if not options.compile:
+            raise
+        traceback.print_exc()
+        worker.answer({"unavailable": f"not compiled: {reason(error)}"})
+        return
+    worker.serve(case, found)
 
 
 if __name__ == "__main__":

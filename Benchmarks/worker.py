@@ -10,6 +10,14 @@
 Before it is ready it writes what the case computes to the file of --check, as {"values": [...]},
 and runs twice to warm up. Everything else goes to the standard error. Tandem's
 worker adds "productMilliseconds" and "gflops" to its first message where a row has matrix products.
+
+A run on a GPU has ended when the GPU has. There the last message has two more fields, the most
+memory of the GPU that tensors took, and that the allocator kept for them, in the same units:
+
+    {"peakMegabytes": 1650.2, "peakDeviceMegabytes": 912.0, "peakDeviceReservedMegabytes": 1044.0}
+
+A worker that cannot be measured, and knows why, says {"unavailable": "reason"} instead of its first
+message, and ends.
 """
 
 import argparse
@@ -22,12 +30,14 @@ import time
 from pathlib import Path
 
 WARM_UPS = 2
+MOST_WARM_UPS = 30  # where runs go on compiling
 
 
 class Case:
     """Computes a check, and does one timed run with what is in memory."""
 
     ways = []  # several ways to do the same, of which the fastest counts
+    compilations = 0  # how many pieces were compiled so far, where runs compile
 
     def use(self, way):
         """Switches the way; only called where there is a choice."""
@@ -39,6 +49,18 @@ class Case:
 
     def run(self):
         raise NotImplementedError
+
+    def finish(self):
+        """Waits for what `run` began; a GPU works on by itself."""
+
+    def forget_peak(self):
+        """What is free goes back to the system, then the peak starts from what is left."""
+        ctypes.CDLL(None).malloc_trim(0)
+        Path("/proc/self/clear_refs").write_text("5")
+
+    def device_peaks(self):
+        """What the last message says about the memory of a GPU."""
+        return {}
 
 
 def parser(cases):
@@ -52,10 +74,23 @@ def parser(cases):
     return parser
 
 
-def milliseconds(run):
+def milliseconds(case):
     start = time.perf_counter()
-    run()
+    case.run()
+    case.finish()
     return 1000 * (time.perf_counter() - start)
+
+
+def warm_up(case, runs=WARM_UPS):
+    """Runs until that many runs in turn compiled nothing."""
+    calm = 0
+    for _ in range(MOST_WARM_UPS):
+        before = case.compilations
+        case.run()
+        case.finish()
+        calm = calm + 1 if case.compilations == before else 0
+        if calm == runs:
+            break
 
 
 def use_fastest(case):
@@ -63,20 +98,19 @@ def use_fastest(case):
     times = {}
     for way in case.ways:
         case.use(way)
-        times[way] = min([milliseconds(case.run) for _ in range(1 + WARM_UPS)][1:])
+        warm_up(case, 1)
+        times[way] = min(milliseconds(case) for _ in range(WARM_UPS))
     print("ways, ms:", times, file=sys.stderr, flush=True)
     best = min(times, key=times.get)
-    # Trying the others does not count in the peak of the memory: what is free goes back to the
-    # system, then the peak starts from what is left.
-    ctypes.CDLL(None).malloc_trim(0)
-    Path("/proc/self/clear_refs").write_text("5")
+    case.forget_peak()  # trying the others does not count
     case.use(best)
     return best
 
 
 def peak_megabytes():
-    status = Path("/proc/self/status").read_text()
-    return int(re.search(r"VmHWM:\s+(\d+) kB", status)[1]) / 1024
+    """Of resident memory; 0 on a system that does not count it."""
+    peak = re.search(r"VmHWM:\s+(\d+) kB", Path("/proc/self/status").read_text())
+    return int(peak[1]) / 1024 if peak else 0
 
 
 def answer(message):
@@ -89,12 +123,11 @@ def write_check(case, path):
 
 def serve(case, versions):
     """Warms up, then runs whenever it is told to, until the end."""
-    for _ in range(WARM_UPS):
-        case.run()
+    warm_up(case)
     answer({"ready": True, "versions": {"python": platform.python_version(), **versions}})
     for line in sys.stdin:
         if line.strip() == "go":
-            answer({"milliseconds": milliseconds(case.run)})
+            answer({"milliseconds": milliseconds(case)})
         elif line.strip() == "quit":
             break
-    answer({"peakMegabytes": peak_megabytes()})
+    answer({"peakMegabytes": peak_megabytes(), **case.device_peaks()})

@@ -64,6 +64,12 @@ class KeepingAllocator final : public c10::Allocator {
     memory->segments = static_cast<intptr_t>(segments_);
     memory->held = static_cast<intptr_t>(held_);
     memory->used = static_cast<intptr_t>(used_);
+    memory->most = static_cast<intptr_t>(most_);
+  }
+
+  void restart() {
+    const std::lock_guard lock(mutex_);
+    most_ = used_;
   }
 
   static KeepingAllocator &shared() {
@@ -82,6 +88,7 @@ class KeepingAllocator final : public c10::Allocator {
     block->is_free = false;
     if (block->size >= size + kSmallest) split(block, size);
     used_ += block->size;
+    most_ = std::max(most_, used_);
     taken_.emplace(block->start, block);
     return block->start;
   }
@@ -168,12 +175,14 @@ class KeepingAllocator final : public c10::Allocator {
   std::mutex mutex_;
   std::set<Block *, SmallerFirst> free_;
   std::unordered_map<void *, Block *> taken_;
-  size_t segments_ = 0, held_ = 0, used_ = 0;
+  size_t segments_ = 0, held_ = 0, used_ = 0, most_ = 0;
 };
 
 }  // namespace
 
 void edge::keep_memory() { c10::SetCPUAllocator(&KeepingAllocator::shared(), /*priority=*/1); }
+
+void ctorch_memory_restart(void) { KeepingAllocator::shared().restart(); }
 
 CTorchStatus ctorch_memory(CTorchMemory *memory) {
   return guard([&] { KeepingAllocator::shared().count(memory); });

@@ -26,7 +26,7 @@ CTorchStatus ctorch_readout_start(CTorchTensor values, CTorchReadout *result) {
     TORCH_CHECK(source.scalar_type() == at::kFloat, "float32 numbers are read, found ",
                 source.scalar_type());
     auto readout = std::make_unique<Readout>();
-    if (source.is_cuda()) {
+    if (!source.is_cpu()) {
       readout->host = at::empty(source.sizes(), at::TensorOptions(at::kFloat).pinned_memory(true));
       readout->host.copy_(source, /*non_blocking=*/true);
       const c10::impl::VirtualGuardImpl device(source.device().type());

@@ -154,7 +154,7 @@ public final class Assembly {
       objectives: objectives.map(\.definition), input: input, specials: specials,
       examplesPerStep: recipe.batch.examples, rowBudget: recipe.batch.rows,
       badRecords: recipe.data.badRecords, seed: seed,
-      isPinned: store.device.fetchesFromPinnedMemory)
+      isPinned: store.device != .cpu)
   }
 
   /// The objective of a type, where the recipe has one.

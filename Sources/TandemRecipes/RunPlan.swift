@@ -37,7 +37,7 @@ public struct RunPlan: Sendable {
       "data",
       "\(recipe.data.dataset): \(grouped(train.count)) records to train, \(grouped(held.count)) "
         + "to \(recipe.evaluation.split == .test ? "test" : "validate")")
-    add("checks", Self.checks(loaders, sample))
+    add("checks", try Self.checks(loaders, sample))
     add(
       "learns",
       recipe.objectives.map { $0.weight == 1 ? $0.name : "\($0.weight)·\($0.name)" }
@@ -69,10 +69,12 @@ public struct RunPlan: Sendable {
   }
 
   /// What reading the data once has shown.
-  private static func checks(_ loaders: RunLoaders, _ sample: PreparedStep) -> String {
+  private static func checks(
+    _ loaders: RunLoaders, _ sample: PreparedStep
+  ) throws -> String {
     let unreadable =
       loaders.training.index.unreadableCount + loaders.evaluation.index.unreadableCount
-    let shared = loaders.training.index.sharedPictureCount(with: loaders.evaluation.index)
+    let shared = try loaders.training.index.sharedPictureCount(with: loaders.evaluation.index)
     return [
       "all records read" + (unreadable == 0 ? "" : ", \(grouped(unreadable)) cannot be used"),
       shared == 0

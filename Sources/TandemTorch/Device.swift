@@ -31,11 +31,6 @@ public enum Device: Hashable, Sendable, CustomStringConvertible {
     }
   }
 
-  /// What copies to this device need pinned memory for, to run beside the host.
-  public var fetchesFromPinnedMemory: Bool {
-    if case .cuda = self { true } else { false }
-  }
-
   // libtorch's numbers of device types.
   init(type: Int, index: Int) {
     switch type {

@@ -16,13 +16,19 @@ public enum TorchRuntime {
     /// Bytes that were mapped, and of them those that lie in tensors now.
     public var held: Int
     public var used: Int
+    /// The most that lay in tensors at once since ``restartMemory()``.
+    public var most: Int
   }
 
   public static func memory() throws -> Memory {
     var memory = CTorchMemory()
     try check(ctorch_memory(&memory), "memory")
-    return Memory(segments: memory.segments, held: memory.held, used: memory.used)
+    return Memory(
+      segments: memory.segments, held: memory.held, used: memory.used, most: memory.most)
   }
+
+  /// Counts the most memory anew.
+  public static func restartMemory() { ctorch_memory_restart() }
 
   /// Sets the threads; call before the first operator.
   public static func configure(threads: Int) throws {

@@ -79,11 +79,11 @@ extension Tensor {
       try self.init(values, shape)
       return
     }
-    let staged =
-      try device.fetchesFromPinnedMemory
-      ? Tensor.pinned(shape, Element.dtype) : Tensor.empty(shape, Element.dtype)
+    let staged = try Tensor.pinned(shape, Element.dtype)
     try values.withUnsafeBytes { try staged.overwrite(with: $0) }
-    self.init(owning: ctorch_tensor_retain(try staged.sent(to: device).handle))
+    let sent = try staged.sent(to: device)
+    // It must live until its tensor has a second owner: it may go right after its last use.
+    self.init(owning: withExtendedLifetime(sent) { ctorch_tensor_retain(sent.handle) })
   }
 
   /// Writes all elements of a contiguous tensor on the processor.

@@ -98,8 +98,9 @@ private struct Pairs: Dataset {
   @Test func sharedPicturesAreCountedOnce() throws {
     let one = try PairIndex(Pairs([("a", "1"), ("a", "2"), ("b", "1"), ("c", "1")])) { $0.texts[0] }
     let two = try PairIndex(Pairs([("a", "5"), ("c", "6"), ("c", "1"), ("d", "1")])) { $0.texts[0] }
-    #expect(one.sharedPictureCount(with: two) == 2)
-    #expect(one.sharedPictureCount(with: try PairIndex(Pairs([("d", "1")])) { $0.texts[0] }) == 0)
+    #expect(try one.sharedPictureCount(with: two) == 2)
+    #expect(
+      try one.sharedPictureCount(with: try PairIndex(Pairs([("d", "1")])) { $0.texts[0] }) == 0)
   }
 
   @Test func whereNobodyIsAStranger() throws {

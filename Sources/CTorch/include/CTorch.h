@@ -193,7 +193,10 @@ typedef struct {
   intptr_t segments;
   intptr_t held;
   intptr_t used;
+  /// The most of `used` since `ctorch_memory_restart`.
+  intptr_t most;
 } CTorchMemory;
+void ctorch_memory_restart(void);
 CTorchStatus ctorch_memory(CTorchMemory *memory);
 int32_t ctorch_thread_count(void);
 const char *ctorch_version(void);

@@ -8,8 +8,16 @@ internal import TandemFiles
 public final class TableFile: Sendable {
   public let path: String
   private let file: MappedFile
-  /// Where each record starts and ends, and the line it starts on.
-  private let spans: [(range: Range<Int>, line: Int)]
+  /// Where a record starts and ends, and the line it starts on.
+  private struct Span: BitwiseCopyable {
+    var start: Int
+    var end: Int
+    var line: Int
+    var range: Range<Int> { start..<end }
+  }
+  private let spans: SpilledArray<Span>
+  /// Of a CSV file the first span is the header's.
+  private let first: Int
   /// The columns of a CSV file; empty for JSON-lines.
   private let columns: [String]
 
@@ -23,31 +31,53 @@ public final class TableFile: Sendable {
     self.path = path
     // Spreadsheets put a byte order mark before the first column's name.
     let start = file.bytes.starts(with: [0xEF, 0xBB, 0xBF]) ? 3 : 0
-    if path.hasSuffix(".jsonl") {
-      spans = Self.lines(file.bytes, from: start)
-      columns = []
-    } else if path.hasSuffix(".csv") {
-      var records = Self.csvRecords(file.bytes, from: start)
-      guard !records.isEmpty else { throw DataError(file: path, "has no header line") }
-      let header = records.removeFirst()
-      columns = try Self.csvFields(file.bytes, header.range, path, header.line)
-      spans = records
-    } else {
+    let isTable = path.hasSuffix(".csv")
+    guard isTable || path.hasSuffix(".jsonl") else {
       throw DataError(file: path, "expected a name that ends in .jsonl or .csv")
     }
+    spans = try Self.collected(file.bytes, from: start, isTable ? Self.csvRecords : Self.lines)
+    first = isTable ? 1 : 0
+    if isTable {
+      guard spans.count > 0 else { throw DataError(file: path, "has no header line") }
+      columns = try Self.csvFields(file.bytes, spans[0].range, path, spans[0].line)
+    } else {
+      columns = []
+    }
+    spans.release()
+    file.release(0..<file.count)
   }
 
-  public var count: Int { spans.count }
+  public var count: Int { spans.count - first }
 
   /// The line that record `index` starts on, from 1; 0 when there is no such record.
-  public func line(_ index: Int) -> Int { spans.indices.contains(index) ? spans[index].line : 0 }
+  public func line(_ index: Int) -> Int { span(index)?.line ?? 0 }
+
+  private func span(_ index: Int) -> Span? {
+    (0..<count).contains(index) ? spans[first + index] : nil
+  }
+
+  /// Goes through the file twice: the number of records has to be known first.
+  private static func collected(
+    _ bytes: UnsafeRawBufferPointer, from first: Int,
+    _ walk: (UnsafeRawBufferPointer, Int, (Span) -> Void) -> Void
+  ) throws -> SpilledArray<Span> {
+    var count = 0
+    walk(bytes, first) { _ in count += 1 }
+    let spans = try SpilledArray<Span>(count: count)
+    var next = 0
+    walk(bytes, first) { span in
+      spans[next] = span
+      next += 1
+    }
+    return spans
+  }
 
   /// The fields of record `index`; a list is one of strings.
   public func fields(_ index: Int) throws -> [String: [String]] {
-    guard spans.indices.contains(index) else {
-      throw DataError(file: path, "no record \(index) among \(spans.count)")
+    guard let span = span(index) else {
+      throw DataError(file: path, "no record \(index) among \(count)")
     }
-    let (range, line) = spans[index]
+    let (range, line) = (span.range, span.line)
     guard columns.isEmpty else {
       let values = try Self.csvFields(file.bytes, range, path, line)
       guard values.count == columns.count else {
@@ -70,27 +100,24 @@ public final class TableFile: Sendable {
   }
 
   private static func lines(
-    _ bytes: UnsafeRawBufferPointer, from first: Int
-  ) -> [(Range<Int>, Int)] {
-    var result: [(Range<Int>, Int)] = []
+    _ bytes: UnsafeRawBufferPointer, _ first: Int, _ found: (Span) -> Void
+  ) {
     var start = first
     var line = 1
     while start < bytes.count {
       let rest = UnsafeRawBufferPointer(rebasing: bytes[start...])
       let length = rest.firstIndex(of: 10) ?? rest.count
       if rest[..<length].contains(where: { $0 != 32 && $0 != 13 && $0 != 9 }) {
-        result.append((start..<start + length, line))
+        found(Span(start: start, end: start + length, line: line))
       }
       start += length + 1
       line += 1
     }
-    return result
   }
 
   private static func csvRecords(
-    _ bytes: UnsafeRawBufferPointer, from first: Int
-  ) -> [(range: Range<Int>, line: Int)] {
-    var result: [(range: Range<Int>, line: Int)] = []
+    _ bytes: UnsafeRawBufferPointer, _ first: Int, _ found: (Span) -> Void
+  ) {
     var start = first
     var line = 1
     var startLine = 1
@@ -100,12 +127,13 @@ public final class TableFile: Sendable {
       guard byte == 10 else { continue }
       line += 1
       guard !isQuoted else { continue }
-      if place > start + (bytes[start] == 13 ? 1 : 0) { result.append((start..<place, startLine)) }
+      if place > start + (bytes[start] == 13 ? 1 : 0) {
+        found(Span(start: start, end: place, line: startLine))
+      }
       start = place + 1
       startLine = line
     }
-    if start < bytes.count { result.append((start..<bytes.count, startLine)) }
-    return result
+    if start < bytes.count { found(Span(start: start, end: bytes.count, line: startLine)) }
   }
 
   private static func csvFields(

@@ -20,7 +20,9 @@ public final class OrderedPrefetch<Item: Sendable>: Sendable {
     for number in 0..<max(1, workers) {
       let thread = Thread {
         while let item = queue.claim() {
-          queue.deliver(item, Result { try make(item) })
+          let start = processorSeconds()
+          let made = Result { try make(item) }
+          queue.deliver(item, made, seconds: processorSeconds() - start)
         }
       }
       thread.name = "loader-\(number)"
@@ -34,11 +36,21 @@ public final class OrderedPrefetch<Item: Sendable>: Sendable {
   /// Seconds the consumer has waited for items.
   public var waited: Double { queue.secondsWaited }
 
+  /// Seconds of a processor that the workers have taken to make items.
+  public var worked: Double { queue.secondsWorked }
+
   /// The next item, in order; nil after the last one.
   public func next() throws -> Item? { try queue.next() }
 
   /// Lets the workers end; items in the making are dropped.
   public func cancel() { queue.cancel() }
+}
+
+/// Seconds of a processor that the calling thread has had.
+private func processorSeconds() -> Double {
+  var time = timespec()
+  clock_gettime(CLOCK_THREAD_CPUTIME_ID, &time)
+  return Double(time.tv_sec) + 1e-9 * Double(time.tv_nsec)
 }
 
 /// What the consumer and the workers share.
@@ -50,6 +62,7 @@ private final class PrefetchQueue<Item: Sendable>: @unchecked Sendable {
   private var nextToGive: Int
   private var isCancelled = false
   private var waited = 0.0
+  private var worked = 0.0
   private let end: Int
   private let capacity: Int
 
@@ -64,6 +77,12 @@ private final class PrefetchQueue<Item: Sendable>: @unchecked Sendable {
     condition.lock()
     defer { condition.unlock() }
     return waited
+  }
+
+  var secondsWorked: Double {
+    condition.lock()
+    defer { condition.unlock() }
+    return worked
   }
 
   func next() throws -> Item? {
@@ -96,8 +115,9 @@ private final class PrefetchQueue<Item: Sendable>: @unchecked Sendable {
     return nextToMake - 1
   }
 
-  func deliver(_ item: Int, _ result: Result<Item, any Error>) {
+  func deliver(_ item: Int, _ result: Result<Item, any Error>, seconds: Double) {
     condition.lock()
+    worked += seconds
     if !isCancelled { ready[item] = result }
     condition.broadcast()
     condition.unlock()

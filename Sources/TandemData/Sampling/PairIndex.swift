@@ -1,11 +1,13 @@
 public import TandemCore
+internal import TandemFiles
 public import TandemTorch
 
-/// Which pictures and texts belong together in a split: what a false pair must avoid.
+/// Which pictures and texts belong together in a split: what a false pair must avoid. Of a large
+/// split it lies in a file, so that memory does not grow with the data.
 public struct PairIndex: Sendable {
-  private let pictures: [UInt64]
-  private let texts: [UInt64]
-  private let pairs: Set<UInt64>
+  private let pictures: SpilledArray<UInt64>
+  private let texts: SpilledArray<UInt64>
+  private let pairs: SpilledSet
   /// Records that cannot be read: they make no pairs.
   private let unreadable: Set<Int>
 
@@ -17,11 +19,9 @@ public struct PairIndex: Sendable {
   ) throws {
     var bad = BadRecords(allowed: badRecords)
     var unreadable: Set<Int> = []
-    var pictures: [UInt64] = []
-    var texts: [UInt64] = []
-    var pairs: Set<UInt64> = []
-    pictures.reserveCapacity(dataset.count)
-    texts.reserveCapacity(dataset.count)
+    pictures = try SpilledArray(count: dataset.count)
+    texts = try SpilledArray(count: dataset.count)
+    pairs = try SpilledSet(capacity: dataset.count)
     for index in 0..<dataset.count {
       let record: Record
       do {
@@ -29,20 +29,18 @@ public struct PairIndex: Sendable {
       } catch {
         try bad.note("\(error)")
         unreadable.insert(index)
-        pictures.append(0)
-        texts.append(0)
         continue
       }
       let picture = stableHash(record.pictures.first ?? "")
       let words = stableHash(text(record))
-      pictures.append(picture)
-      texts.append(words)
+      pictures[index] = picture
+      texts[index] = words
       pairs.insert(Self.pair(picture, words))
     }
-    self.pictures = pictures
-    self.texts = texts
-    self.pairs = pairs
     self.unreadable = unreadable
+    pictures.release()
+    texts.release()
+    pairs.release()
   }
 
   public var count: Int { pictures.count }
@@ -50,13 +48,14 @@ public struct PairIndex: Sendable {
   public var unreadableCount: Int { unreadable.count }
 
   /// How many pictures of `other` this split has too.
-  public func sharedPictureCount(with other: PairIndex) -> Int {
-    own.intersection(other.own).count
-  }
-
-  /// The pictures of all records that can be read.
-  private var own: Set<UInt64> {
-    Set(pictures.indices.lazy.filter { !unreadable.contains($0) }.map { pictures[$0] })
+  public func sharedPictureCount(with other: PairIndex) throws -> Int {
+    let own = try SpilledSet(capacity: count)
+    for index in 0..<count where !unreadable.contains(index) { own.insert(pictures[index]) }
+    let shared = try SpilledSet(capacity: other.count)
+    for index in 0..<other.count where !other.unreadable.contains(index) {
+      if own.contains(other.pictures[index]) { shared.insert(other.pictures[index]) }
+    }
+    return shared.count
   }
 
   /// Whether some record shows the picture of record `picture` with the text of record `text`.
@@ -70,7 +69,7 @@ public struct PairIndex: Sendable {
   public func stranger(
     to index: Int, replacingPicture: Bool, using stream: inout RandomStream
   ) throws -> Int {
-    guard pictures.indices.contains(index) else {
+    guard (0..<count).contains(index) else {
       throw DataError("there is no record \(index) among \(count)")
     }
     // Random draws end fast unless almost everything belongs together; then all are tried.
