@@ -3,6 +3,8 @@
 #include <ATen/Functions.h>
 #include <ATen/Parallel.h>
 #include <ATen/Version.h>
+#include <c10/core/CachingDeviceAllocator.h>
+#include <c10/core/impl/VirtualGuardImpl.h>
 #include <dlfcn.h>
 #include <malloc.h>
 #include <torch/version.h>
@@ -106,6 +108,27 @@ const char *ctorch_version(void) { return TORCH_VERSION; }
 const char *ctorch_cpu_capability(void) {
   static const std::string text = at::get_cpu_capability();
   return text.c_str();
+}
+
+CTorchStatus ctorch_device_wait(int32_t device_type, int32_t device_index) {
+  return guard([&] {
+    const auto type = static_cast<c10::DeviceType>(device_type);
+    if (type == c10::DeviceType::CPU) return;
+    c10::impl::VirtualGuardImpl(type).synchronizeDevice(
+        static_cast<c10::DeviceIndex>(device_index));
+  });
+}
+
+CTorchStatus ctorch_device_peak(
+    int32_t device_type, int32_t device_index, intptr_t *used, intptr_t *held) {
+  return guard([&] {
+    *used = *held = 0;
+    if (device_type != static_cast<int32_t>(c10::DeviceType::CUDA)) return;
+    const auto statistics = c10::getDeviceAllocator(c10::DeviceType::CUDA)
+                                ->getDeviceStats(static_cast<c10::DeviceIndex>(device_index));
+    *used = statistics.allocated_bytes[0].peak;
+    *held = statistics.reserved_bytes[0].peak;
+  });
 }
 
 bool ctorch_cuda_available(void) {

@@ -25,7 +25,7 @@ public struct PackedBatch: Sendable {
   public let tokenOffsets: [Int]
   public let pictures: [PackedPicture]
   /// Normalised pixels of all distinct pictures, [P, 3·p·p], channel-major in a patch.
-  public private(set) var patches: HostBuffer
+  public private(set) var patches: FloatBuffer
   /// For each sequence its place in `pictures`; −1 without one.
   public let pictureOfSequence: [Int]
   /// For each sequence the hidden patches, by raster place.
@@ -80,7 +80,7 @@ public struct PackedBatch: Sendable {
 
   private static func patches(
     of distinct: [Picture], _ specification: InputSpecification, isPinned: Bool
-  ) throws -> ([PackedPicture], HostBuffer) {
+  ) throws -> ([PackedPicture], FloatBuffer) {
     let width = 3 * specification.patchSize * specification.patchSize
     var pictures: [PackedPicture] = []
     var count = 0
@@ -94,7 +94,7 @@ public struct PackedBatch: Sendable {
       pictures.append(PackedPicture(grid: grid, firstPatch: count))
       count += grid.count
     }
-    let patches = try HostBuffer(count: count * width, isPinned: isPinned) { buffer in
+    let patches = try FloatBuffer(count: count * width, isPinned: isPinned) { buffer in
       for (picture, packed) in zip(distinct, pictures) {
         let first = packed.firstPatch * width
         try picture.image.patches(
@@ -115,7 +115,14 @@ public struct PackedBatch: Sendable {
       throw DataError("\(rows.count) patch values given, \(patches.count) needed")
     }
     var result = self
-    result.patches = try HostBuffer(count: rows.count) { _ = $0.update(fromContentsOf: rows) }
+    result.patches = try FloatBuffer(count: rows.count) { _ = $0.update(fromContentsOf: rows) }
+    return result
+  }
+
+  /// The same batch with its patches on a device, for one who encodes it more than once.
+  package func placed(on device: Device) throws -> PackedBatch {
+    var result = self
+    result.patches = try patches.placed(on: device)
     return result
   }
 

@@ -31,6 +31,20 @@ public enum Device: Hashable, Sendable, CustomStringConvertible {
     }
   }
 
+  /// Waits until the device has done all that it was asked for: for clocks.
+  public func wait() throws {
+    try check(ctorch_device_wait(Int32(type), Int32(max(0, index))), "wait")
+  }
+
+  /// The most bytes in tensors on a GPU since the start of the process, and the most that libtorch
+  /// took from it for them; both 0 on the processor.
+  public func peak() throws -> (used: Int, held: Int) {
+    var used = 0
+    var held = 0
+    try check(ctorch_device_peak(Int32(type), Int32(max(0, index)), &used, &held), "peak")
+    return (used, held)
+  }
+
   // libtorch's numbers of device types.
   init(type: Int, index: Int) {
     switch type {

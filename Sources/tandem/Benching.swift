@@ -67,6 +67,7 @@ extension Bench {
     var name: String
     @Option(help: "Sequences of a run.") var batch: Int
     @Option(help: "float32 or bfloat16.") var precision: String
+    @Option(help: "cpu, cuda or cuda:N.") var device = "cpu"
     @Option(help: "The folder that Benchmarks/prepare.py wrote.") var work: String
     @Option(help: "Threads inside an operator; 0 for all cores.") var threads = 0
     @Option(help: "The file for what the case computes.") var check: String
@@ -76,7 +77,8 @@ extension Bench {
         throw SettingsError("--precision: expected float32 or bfloat16, found '\(precision)'")
       }
       let worker = try ComparisonWorker(
-        case: name, batch: batch, precision: precision, folder: work, threads: threads)
+        case: name, batch: batch, precision: precision, device: device, folder: work,
+        threads: threads)
       try worker.serve(checkFile: check, read: { readLine() }, write: { printLine($0) })
     }
   }

@@ -202,6 +202,12 @@ int32_t ctorch_thread_count(void);
 const char *ctorch_version(void);
 /// What libtorch's kernels were chosen for, for example "AVX512".
 const char *ctorch_cpu_capability(void);
+/// Waits until a device has done all that it was asked for; nothing to wait for on the processor.
+CTorchStatus ctorch_device_wait(int32_t device_type, int32_t device_index);
+/// The most bytes in tensors on a GPU since the start of the process, and the most that libtorch
+/// took from it; both 0 on the processor.
+CTorchStatus ctorch_device_peak(
+    int32_t device_type, int32_t device_index, intptr_t *used, intptr_t *held);
 /// Loads libtorch_cuda when it lies beside libtorch; false when there is none or no GPU.
 bool ctorch_cuda_available(void);
 

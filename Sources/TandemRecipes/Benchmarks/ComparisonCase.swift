@@ -18,10 +18,13 @@ protocol ComparisonCase {
   func run() throws
   /// The matrix products of a run; none where it is about something else.
   var products: [CountedProduct] { get }
+  /// Where it runs; data preparation runs on the processor.
+  var device: Device { get }
 }
 
 extension ComparisonCase {
   var products: [CountedProduct] { [] }
+  var device: Device { .cpu }
 }
 
 /// Matrix products, and how often a run has them.
@@ -123,12 +126,16 @@ final class ViLTComparison: ComparisonCase {
   private var wordCount = 0
   private var pairCount = 0
 
-  init(_ kind: Kind, batch: Int, _ precision: Precision, folder: String) throws {
+  var device: Device { store.device }
+
+  init(
+    _ kind: Kind, batch: Int, _ precision: Precision, on device: Device, folder: String
+  ) throws {
     self.kind = kind
     let checkpoint = try TransformersViLT(folder: folder + "/vilt")
     let more = SafeTensorsSource(try SafeTensorsFile(path: folder + "/vilt/heads.safetensors"))
     store = ParameterStore(
-      seed: 1, precision: precision, keepsMasters: kind != .inference,
+      seed: 1, precision: precision, device: device, keepsMasters: kind != .inference,
       source: JoinedSource(first: checkpoint, second: more))
     model = try ViLT(checkpoint.config, at: store.root)
     heads =
@@ -144,8 +151,10 @@ final class ViLTComparison: ComparisonCase {
     let inputs = try ComparisonInputs("\(folder)/\(kind.rawValue)-\(batch).safetensors")
     parts = try inputs.parts(kind).map { part in
       (
-        try PackedBatch(part.sequences, ViLT.input(checkpoint.config, Self.specials)), part.words,
-        part.pairs
+        // On the device before the clock starts, as the reference's inputs are.
+        try PackedBatch(part.sequences, ViLT.input(checkpoint.config, Self.specials))
+          .placed(on: device),
+        part.words, part.pairs
       )
     }
     wordCount = parts.reduce(0) { $0 + $1.words.reduce(0) { $0 + $1.target.pieces.count } }
@@ -197,7 +206,7 @@ final class ViLTComparison: ComparisonCase {
       if losses.count == 3 { total = try total + losses[1] + losses[2] * 0.1 }
       try total.backward()
     }
-    try optimizer.update(rate: 1e-5, norm: Tensor.zeros([]))
+    try optimizer.update(rate: 1e-5, norm: Tensor.zeros([], on: device))
   }
 
   /// Masked words; in pre-training also matching and alignment.
@@ -260,12 +269,13 @@ final class LayersComparison: ComparisonCase {
   private let layout: PackedLayout
   private let rows: PackedRows
   private let input_TD: Tensor
+  var device: Device { store.device }
 
-  init(batch: Int, _ precision: Precision, folder: String) throws {
+  init(batch: Int, _ precision: Precision, on device: Device, folder: String) throws {
     let config = try JSONValue(contentsOfFile: folder + "/bert/config.json")
       .decoded(BertSizes.self)
     store = ParameterStore(
-      seed: 1, precision: precision,
+      seed: 1, precision: precision, device: device,
       source: SafeTensorsSource(try SafeTensorsFile(path: folder + "/bert/layers.safetensors")))
     let shape = TransformerShape(
       width: config.hidden_size, heads: config.num_attention_heads,
@@ -280,8 +290,8 @@ final class LayersComparison: ComparisonCase {
     let lengths = try file.tensor("lengths").array(of: Int.self)
     layout = PackedLayout(
       lengths: lengths, sequenceKeys: lengths.indices.map { UInt64($0) })
-    rows = try PackedRows(layout)
-    input_TD = try file.tensor("rows").clone()
+    rows = try PackedRows(layout, on: device)
+    input_TD = try file.tensor("rows").clone().to(device)
     store.kernels = try KernelMeasurement.of(
       store, .measured, rows: layout.rowCount, cache: nil
     ).table

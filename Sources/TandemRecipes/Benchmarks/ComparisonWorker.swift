@@ -22,18 +22,27 @@ public struct ComparisonWorker {
 
   /// - Parameters:
   ///   - name: inference, mlm, pretrain, layers, decode or wordpiece.
+  ///   - deviceName: cpu, cuda or cuda:N.
   ///   - folder: what `Benchmarks/prepare.py` wrote.
   public init(
-    case name: String, batch: Int, precision: Precision, folder: String, threads: Int
+    case name: String, batch: Int, precision: Precision, device deviceName: String, folder: String,
+    threads: Int
   ) throws {
     try Runtime.configure(threads: threads)
+    guard let device = Device(deviceName) else {
+      throw SettingsError("--device: expected cpu, cuda or cuda:N, found '\(deviceName)'")
+    }
+    guard device == .cpu || Device.isCUDAAvailable else {
+      throw SettingsError("--device: this libtorch finds no GPU")
+    }
     self.precision = precision
     if let kind = ViLTComparison.Kind(rawValue: name) {
-      subject = try ViLTComparison(kind, batch: batch, precision, folder: folder)
+      subject = try ViLTComparison(kind, batch: batch, precision, on: device, folder: folder)
       return
     }
     switch name {
-    case "layers": subject = try LayersComparison(batch: batch, precision, folder: folder)
+    case "layers": subject = try LayersComparison(
+        batch: batch, precision, on: device, folder: folder)
     case "decode": subject = DecodeComparison(batch: batch, folder: folder)
     case "wordpiece": subject = try WordPieceComparison(folder: folder)
     default:
@@ -53,7 +62,7 @@ public struct ComparisonWorker {
     let peak = Self.peakMegabytes()
     var ready = Ready(versions: ["tandem": Runtime.version, "libtorch": TorchRuntime.version])
     let products = subject.products
-    if !products.isEmpty {
+    if !products.isEmpty, subject.device == .cpu {
       ready.productMilliseconds = try 1000 * products.reduce(0) { try $0 + $1.seconds() }
       ready.gflops = try Benchmark.peak(precision, width: 768, inner: 3072)
     }
@@ -62,13 +71,20 @@ public struct ComparisonWorker {
       let faults = Self.pageFaults()
       let start = ContinuousClock.now
       try subject.run()
+      try subject.device.wait()
       let milliseconds = (ContinuousClock.now - start) / .milliseconds(1)
       try write(
         JSONValue(encoding: [
           "milliseconds": milliseconds, "pageFaults": Double(Self.pageFaults() - faults),
         ]).compact)
     }
-    try write(JSONValue(encoding: ["peakMegabytes": peak]).compact)
+    var peaks = ["peakMegabytes": peak]
+    if subject.device != .cpu {
+      let device = try subject.device.peak()
+      peaks["peakDeviceMegabytes"] = Double(device.used) / 1_048_576
+      peaks["peakDeviceReservedMegabytes"] = Double(device.held) / 1_048_576
+    }
+    try write(JSONValue(encoding: peaks).compact)
   }
 
   /// Pages that the system had to bring in so far: an allocator that keeps its blocks needs none

@@ -1,7 +1,7 @@
 /// Float32 numbers in host memory, written once, on any thread, and read after that.
 ///
 /// Pinned where a GPU will fetch them: then the copy needs nobody to wait for it.
-public final class HostBuffer: @unchecked Sendable {
+public final class FloatBuffer: @unchecked Sendable {
   public let count: Int
   // Safe to share: nothing changes after `init`, and handles are counted atomically.
   private let storage: Tensor
@@ -15,6 +15,16 @@ public final class HostBuffer: @unchecked Sendable {
     storage = try isPinned ? Tensor.pinned([count], .float32) : Tensor.empty([count])
     guard count > 0 else { return }
     try storage.withMutableFloats(fill)
+  }
+
+  private init(_ storage: Tensor) {
+    self.storage = storage
+    count = storage.count
+  }
+
+  /// The same numbers on a device, for one who reads them there more than once.
+  public func placed(on device: Device) throws -> FloatBuffer {
+    FloatBuffer(try storage.sent(to: device))
   }
 
   /// The numbers as a tensor: on the processor these very ones, elsewhere a copy on its way there.
