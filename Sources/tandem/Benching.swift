@@ -11,10 +11,114 @@ struct Bench: ParsableCommand {
       Example:
         tandem bench --preset b32 --repeats 5
       """,
-    subcommands: [Model.self, Worker.self], defaultSubcommand: Model.self)
+    subcommands: [Model.self, Growth.self, Loading.self, Worker.self], defaultSubcommand: Model.self
+  )
+}
+
+/// `text` at the right end of `width` places.
+private func right(_ text: String, _ width: Int) -> String {
+  String(repeating: " ", count: max(0, width - text.count)) + text
+}
+
+/// `name`, as `--precision` takes it.
+private func precision(_ name: String) throws -> Precision {
+  guard let precision = Precision(rawValue: name) else {
+    throw SettingsError("--precision: expected float32 or bfloat16, found '\(name)'")
+  }
+  return precision
 }
 
 extension Bench {
+  struct Growth: ParsableCommand {
+    static let configuration = CommandConfiguration(
+      abstract: "Show how time and memory grow with lengths, batches, depths and data sets.",
+      discussion: """
+        Steps of masked words of a ViLT, and the same with every layer run again in the backward \
+        pass; then data sets of ten times as many records each, read as training reads them. \
+        Memory of steps is what lies in tensors, of data what the process holds beside files.
+
+        Example:
+          tandem bench growth --preset b32 --precision bfloat16
+        """)
+    @Option(help: "A preset of ViLT.") var preset = "b32"
+    @Option(help: "float32 or bfloat16.") var precision = "float32"
+    @Option(help: "Timed runs of each row, after two that warm up.") var repeats = 3
+    @Option(help: "Threads inside an operator; 0 for all cores.") var threads = 0
+    @Option(help: "The most records; 0 leaves the data sets out.") var records = 1_000_000
+    @Flag(help: "Print a JSON line a row.") var json = false
+
+    func validate() throws {
+      guard repeats > 0 else { throw ValidationError("--repeats must be at least 1") }
+    }
+
+    func run() throws {
+      let precision = try tandem.precision(precision)
+      if !json {
+        printLine("one training step                  ms       MB    recomputed: ms       MB")
+      }
+      try GrowthBenchmark.run(
+        preset: preset, precision: precision, repeats: repeats, threads: threads
+      ) { row in
+        guard !json else { return printLine(try JSONValue(encoding: row).compact) }
+        let units: [GrowthRow.Axis: String] = [
+          .length: "rows a sequence", .batch: "sequences", .depth: "layers",
+        ]
+        printLine(
+          right("\(row.value)", 5) + " "
+            + (units[row.axis] ?? "").padding(toLength: 20, withPad: " ", startingAt: 0)
+            + right(fixed(row.milliseconds, 1), 11) + right(fixed(row.megabytes, 0), 9)
+            + right(fixed(row.recomputedMilliseconds, 1), 18)
+            + right(fixed(row.recomputedMegabytes, 0), 9))
+      }
+      guard records > 0 else { return }
+      if !json {
+        printLine("\nrecords    file, MB    open, s    examples/s    memory, MB")
+      }
+      try GrowthBenchmark.runData(most: records) { row in
+        guard !json else { return printLine(try JSONValue(encoding: row).compact) }
+        printLine(
+          right("\(row.records)", 7) + right(fixed(row.fileMegabytes, 1), 12)
+            + right(fixed(row.openSeconds, 2), 11) + right(fixed(row.examplesPerSecond, 0), 14)
+            + right(fixed(row.megabytes, 0), 14))
+      }
+    }
+  }
+
+  struct Loading: ParsableCommand {
+    static let configuration = CommandConfiguration(
+      abstract: "Show what loading costs while a ViLT is pre-trained from JPEG files.",
+      discussion: """
+        Masked words, matching and alignment on 32 pairs a step: pictures of 640×480, decoded and \
+        resized anew each time by one loader thread.
+
+        Example:
+          tandem bench loading --precision bfloat16 --steps 3
+        """)
+    @Option(help: "A preset of ViLT.") var preset = "b32"
+    @Option(help: "float32 or bfloat16.") var precision = "float32"
+    @Option(help: "Counted steps, after one that warms up.") var steps = 3
+    @Option(help: "Threads inside an operator; 0 for all cores.") var threads = 0
+    @Flag(help: "Print one JSON object.") var json = false
+
+    func validate() throws {
+      guard steps > 0 else { throw ValidationError("--steps must be at least 1") }
+    }
+
+    func run() throws {
+      let console = Console(isQuiet: json)
+      let found = try LoadingBenchmark.run(
+        preset: preset, precision: tandem.precision(precision), steps: steps, threads: threads
+      ) { console.say("step \($0) of \(steps + 1)") }
+      guard !json else { return printLine(try JSONValue(encoding: found).compact) }
+      printLine(
+        "\(found.examplesPerStep) pairs a step, JPEG files of \(found.pictureBytes / 1000) kB\n"
+          + "a step takes \(fixed(found.seconds, 2)) s and waits for data "
+          + "\(fixed(1000 * found.waited, 1)) ms: \(percent(found.waitingShare))\n"
+          + "of \(fixed(found.processorSeconds, 2)) s of processors loading takes "
+          + "\(fixed(found.loadingSeconds, 3)) s: \(percent(found.loadingShare))")
+    }
+  }
+
   struct Model: ParsableCommand {
     static let configuration = CommandConfiguration(
       abstract: "Time a preset of ViLT with random weights.",
@@ -47,10 +151,6 @@ extension Bench {
             + "\(right(time, 11)) \(right(fixed(row.rate, 1), 11)) \(right(percent(row.share), 9))")
       }
     }
-
-    private func right(_ text: String, _ width: Int) -> String {
-      String(repeating: " ", count: max(0, width - text.count)) + text
-    }
   }
 
   struct Worker: ParsableCommand {
@@ -73,9 +173,7 @@ extension Bench {
     @Option(help: "The file for what the case computes.") var check: String
 
     func run() throws {
-      guard let precision = Precision(rawValue: precision) else {
-        throw SettingsError("--precision: expected float32 or bfloat16, found '\(precision)'")
-      }
+      let precision = try tandem.precision(precision)
       let worker = try ComparisonWorker(
         case: name, batch: batch, precision: precision, device: device, folder: work,
         threads: threads)

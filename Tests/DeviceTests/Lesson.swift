@@ -17,6 +17,8 @@ struct LessonSettings {
   var kind = Recipe.Optimizer.Kind.adamW
   var averaging = 0.0
   var recomputation = Recomputation.none
+  var kernels = KernelTable.plain
+  var rate = 0.01
 }
 
 /// A model with every pre-training objective, and steps to learn from.
@@ -30,7 +32,8 @@ final class Lesson {
 
   init(_ settings: LessonSettings) throws {
     self.settings = settings
-    store = ParameterStore(seed: 2, precision: settings.precision, device: settings.device)
+    store = ParameterStore(
+      seed: 2, precision: settings.precision, kernels: settings.kernels, device: settings.device)
     guard var config = ViLT.presets["tiny"] else { throw ParameterError("no preset tiny") }
     config.vocabulary = Toy.specials.vocabularyCount
     config.maskToken = true
@@ -94,7 +97,7 @@ final class Lesson {
     recipe.steps = settings.steps
     recipe.optimizer.kind = settings.kind
     recipe.optimizer.averaging = settings.averaging
-    recipe.optimizer.learningRate = 0.01
+    recipe.optimizer.learningRate = settings.rate
     recipe.optimizer.clip = 0.5
     recipe.compute.recomputation = settings.recomputation
     var number = 0

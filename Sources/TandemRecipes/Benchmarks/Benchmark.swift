@@ -23,6 +23,10 @@ public struct BenchmarkRow: Codable, Sendable {
   public var rate: Double
   /// The share of the rate that one large product reaches in the same run.
   public var share: Double
+  /// Pages that a run had to bring in (the median), and times that memory was mapped for tensors in
+  /// all timed runs.
+  public var pageFaults = 0
+  public var mappings = 0
 }
 
 public enum Benchmark {
@@ -69,7 +73,7 @@ public enum Benchmark {
 }
 
 /// A model with random weights and inputs of a fixed size.
-private final class ModelBench {
+final class ModelBench {
   let config: ViLT.Config
   let store: ParameterStore
   let model: ViLT
@@ -91,7 +95,9 @@ private final class ModelBench {
     optimizer = try Optimizer(Recipe.Optimizer(), store)
   }
 
-  func time(batch: Int, training: Bool, repeats: Int) throws -> BenchmarkRow {
+  func time(
+    batch: Int, training: Bool, repeats: Int, recomputation: Recomputation = .none
+  ) throws -> BenchmarkRow {
     let packed = try input(batch)
     let targets = (0..<batch).map {
       Placed(sequence: $0, target: MaskedLanguageModeling.Target(pieces: [1, 5], labels: [7, 9]))
@@ -102,23 +108,32 @@ private final class ModelBench {
         return
       }
       try store.clearGradients()
-      let encoding = try model.encode(packed, Mode(isTraining: true, seed: 1))
+      let encoding = try model.encode(
+        packed, Mode(isTraining: true, seed: 1, recomputation: recomputation))
       let loss = try head.loss(encoding, targets, denominator: Double(2 * batch)).total
       try loss.backward()
       let norm = try optimizer.gradientNorm()
       try optimizer.update(rate: 1e-5, norm: norm)
     }
     for _ in 0..<2 { try run() }
+    let mappings = try TorchRuntime.memory().segments
+    var faults: [Int] = []
     let times = try (0..<repeats).map { _ in
+      let before = Process.pageFaults()
       let start = ContinuousClock.now
       try run()
-      return (ContinuousClock.now - start) / .milliseconds(1)
+      let time = (ContinuousClock.now - start) / .milliseconds(1)
+      faults.append(Process.pageFaults() - before)
+      return time
     }.sorted()
     let median = times[times.count / 2]
-    return BenchmarkRow(
+    var row = BenchmarkRow(
       name: training ? "training step (mlm)" : "forward", batch: batch, precision: precision,
       median: median, least: times[0], repeats: repeats,
       rate: operations(packed, training) / median / 1e6, share: 0)
+    row.pageFaults = faults.sorted()[faults.count / 2]
+    row.mappings = try TorchRuntime.memory().segments - mappings
+    return row
   }
 
   /// Multiplications and additions of the products: 2·rows·in·out, attention's two, and for a

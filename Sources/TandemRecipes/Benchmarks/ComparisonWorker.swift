@@ -41,7 +41,8 @@ public struct ComparisonWorker {
       return
     }
     switch name {
-    case "layers": subject = try LayersComparison(
+    case "layers":
+      subject = try LayersComparison(
         batch: batch, precision, on: device, folder: folder)
     case "decode": subject = DecodeComparison(batch: batch, folder: folder)
     case "wordpiece": subject = try WordPieceComparison(folder: folder)
@@ -59,7 +60,7 @@ public struct ComparisonWorker {
       utf8: JSONValue(encoding: ["values": subject.check()]).compact + "\n", to: checkFile)
     for _ in 0..<2 { try subject.run() }
     // Before the products are timed: their operands are no part of a run.
-    let peak = Self.peakMegabytes()
+    let peak = Process.megabytes("VmHWM")
     var ready = Ready(versions: ["tandem": Runtime.version, "libtorch": TorchRuntime.version])
     let products = subject.products
     if !products.isEmpty, subject.device == .cpu {
@@ -68,14 +69,14 @@ public struct ComparisonWorker {
     }
     try write(JSONValue(encoding: ready).compact)
     while let line = read(), line != "quit" {
-      let faults = Self.pageFaults()
+      let faults = Process.pageFaults()
       let start = ContinuousClock.now
       try subject.run()
       try subject.device.wait()
       let milliseconds = (ContinuousClock.now - start) / .milliseconds(1)
       try write(
         JSONValue(encoding: [
-          "milliseconds": milliseconds, "pageFaults": Double(Self.pageFaults() - faults),
+          "milliseconds": milliseconds, "pageFaults": Double(Process.pageFaults() - faults),
         ]).compact)
     }
     var peaks = ["peakMegabytes": peak]
@@ -85,21 +86,5 @@ public struct ComparisonWorker {
       peaks["peakDeviceReservedMegabytes"] = Double(device.held) / 1_048_576
     }
     try write(JSONValue(encoding: peaks).compact)
-  }
-
-  /// Pages that the system had to bring in so far: an allocator that keeps its blocks needs none
-  /// once it is warm.
-  static func pageFaults() -> Int {
-    var usage = rusage()
-    getrusage(__rusage_who_t(RUSAGE_SELF.rawValue), &usage)
-    return usage.ru_minflt
-  }
-
-  /// The most memory that was resident, in units of 2²⁰ bytes.
-  private static func peakMegabytes() -> Double {
-    let status = (try? String(contentsOfFile: "/proc/self/status", encoding: .utf8)) ?? ""
-    let line = status.split(separator: "\n").first { $0.hasPrefix("VmHWM:") }
-    let kilobytes = line?.split(separator: " ").dropFirst().first.flatMap { Double($0) }
-    return (kilobytes ?? 0) / 1024
   }
 }

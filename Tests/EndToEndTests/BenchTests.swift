@@ -1,0 +1,46 @@
+// The benchmarks as programs: what they count, not how fast they are.
+
+import TandemCore
+import Testing
+
+@Suite struct BenchTests {
+  private func rows(_ arguments: String...) throws -> [JSONValue] {
+    let work = try Workspace()
+    let outcome = try RunningCommand(arguments, in: work.path, environment: [:]).finish()
+    #expect(outcome.code == ExitCode.good, "\(outcome.errors)")
+    return try outcome.output.split(separator: "\n").map { try parsed(String($0)) }
+  }
+
+  /// After its warm-up a step maps no memory and faults no page in.
+  @Test func stepsTakeNoNewMemory() throws {
+    let rows = try rows("bench", "model", "--preset", "tiny", "--repeats", "9", "--json")
+    let steps = rows.filter { $0["name"]?.string == "training step (mlm)" }
+    #expect(steps.count == 4 && rows.count == 10)
+    for row in rows { #expect(row["mappings"]?.number == 0) }
+    for row in steps { #expect(row["pageFaults"]?.number == 0) }
+  }
+
+  @Test func memoryDoesNotGrowWithTheData() throws {
+    let rows = try rows(
+      "bench", "growth", "--preset", "tiny", "--repeats", "1", "--records", "100000", "--json")
+    let steps = rows.filter { $0["axis"] != nil }
+    let data = rows.filter { $0["records"] != nil }
+    #expect(steps.count == 12 && data.count == 3)
+    let held = data.compactMap { $0["megabytes"]?.number }
+    // A hundred times the records of the first: 12 MB of text and 4 MB of indices, in files.
+    #expect(held.count == 3 && held[2] < held[0] + 6)
+    let lengths = steps.filter { $0["axis"]?.string == "length" }
+    let memory = lengths.compactMap { $0["megabytes"]?.number }
+    #expect(memory.count == 4 && memory[3] > memory[0])
+  }
+
+  @Test func loadingIsCounted() throws {
+    let row = try #require(
+      try rows("bench", "loading", "--preset", "tiny", "--steps", "2", "--json").first)
+    func number(_ name: String) throws -> Double { try #require(row[name]?.number) }
+    #expect(try number("loadingSeconds") > 0)
+    #expect(try number("processorSeconds") >= number("loadingSeconds"))
+    #expect(try number("waited") <= number("seconds"))
+    #expect(try number("pictureBytes") > 20_000)
+  }
+}
