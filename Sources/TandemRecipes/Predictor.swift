@@ -22,19 +22,28 @@ public final class Predictor {
 
   /// Opens a run's best or last weights.
   ///
-  /// - Parameter heads: objectives whose heads are to be opened beside those of the recipe.
-  public init(_ path: String, choice: CheckpointFolder.Choice = .best) throws {
+  /// - Parameter device: where it runs; nil is where the run ran, or the processor without a GPU.
+  public init(
+    _ path: String, choice: CheckpointFolder.Choice = .best, device: String? = nil
+  ) throws {
     directory = try RunDirectory.open(path)
     card = try directory.card()
     let checkpoint = try directory.checkpoints.open(choice)
     var recipe = card.recipe
     recipe.compute.recomputation = .none
+    let trainedOn = recipe.compute.device
+    recipe.compute.device =
+      device ?? (Device.isCUDAAvailable || trainedOn == "cpu" ? trainedOn : "cpu")
+    // A run's kernels were chosen for where it ran.
+    let kernels =
+      recipe.compute.device == trainedOn
+      ? card.environment.kernels : recipe.compute.device == "cpu" ? .oneDNN : .plain
     try TorchRuntime.configure(threads: card.environment.threads)
     let file = try checkpoint.weights()
     let vocabulary = directory.vocabularyFile
     assembly = try Assembly(
       recipe, vocabularyFile: vocabulary, source: SafeTensorsSource(file),
-      kernels: card.environment.kernels, learns: false)
+      kernels: kernels, learns: false)
     try assembly.store.loadReport().check()
     checkpointTitle = "\(choice.rawValue) (step \(checkpoint.state.step))"
   }

@@ -9,12 +9,15 @@ struct RecipeArguments: ParsableArguments {
   @Argument(help: "A recipe that `tandem recipes list` shows, or a .json file.")
   var recipe: String
 
+  @Option(help: "Where it runs: cpu, cuda or cuda:N; short for --set compute.device=….")
+  var device: String?
   @Option(
     name: .customLong("set"), help: "Override a setting: key.path=value. May be given often.")
   var assignments: [String] = []
 
   func resolved() throws -> ResolvedRecipe {
-    try RecipeResolver.resolve(recipe, set: assignments)
+    try RecipeResolver.resolve(
+      recipe, set: assignments + (device.map { ["compute.device=\($0)"] } ?? []))
   }
 }
 

@@ -17,12 +17,14 @@ struct Evaluate: ParsableCommand {
   @Argument(help: ArgumentHelp("The directory of the run.", valueName: "run")) var path: String
   @Option(help: "train, validation or test.") var split: Split = .test
   @Option(help: "best or last.") var checkpoint: CheckpointFolder.Choice = .best
+  @Option(help: "cpu, cuda or cuda:N; without it the run's own, or cpu where there is no GPU.")
+  var device: String?
   @Option(help: "The most records; 0 for all.") var limit = 0
   @Flag(help: "Print the results as JSON.") var json = false
 
   func run() throws {
     let console = Console(isQuiet: json)
-    let predictor = try Predictor(path, choice: checkpoint)
+    let predictor = try Predictor(path, choice: checkpoint, device: device)
     let start = ContinuousClock.now
     let report = try predictor.evaluate(split, limit: limit) { done, total in
       let seconds = (ContinuousClock.now - start) / .seconds(1)
@@ -65,6 +67,8 @@ struct Predict: ParsableCommand {
   @Option(help: "Where the answers go, a line each, in order; an unfinished file is gone on with.")
   var output: String?
   @Option(help: "best or last.") var checkpoint: CheckpointFolder.Choice = .best
+  @Option(help: "cpu, cuda or cuda:N; without it the run's own, or cpu where there is no GPU.")
+  var device: String?
   @Flag(help: "Print JSON.") var json = false
 
   func validate() throws {
@@ -81,7 +85,7 @@ struct Predict: ParsableCommand {
   }
 
   func run() throws {
-    let predictor = try Predictor(path, choice: checkpoint)
+    let predictor = try Predictor(path, choice: checkpoint, device: device)
     if let input, let output {
       let console = Console(isQuiet: json)
       try BatchPrediction.run(predictor, input: input, output: output) { done, total in
@@ -131,9 +135,12 @@ struct Embed: ParsableCommand {
   @Option(help: "A JPEG, PNG or WebP file.") var image: String
   @Option(help: "A text.") var text: String = ""
   @Option(help: "best or last.") var checkpoint: CheckpointFolder.Choice = .best
+  @Option(help: "cpu, cuda or cuda:N; without it the run's own, or cpu where there is no GPU.")
+  var device: String?
 
   func run() throws {
-    let vector = try Predictor(path, choice: checkpoint).embedding(image: image, text: text)
+    let vector = try Predictor(path, choice: checkpoint, device: device).embedding(
+      image: image, text: text)
     printLine(try JSONValue(encoding: vector).compact)
   }
 }

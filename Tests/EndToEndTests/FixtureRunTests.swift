@@ -3,6 +3,7 @@
 
 import Foundation
 import TandemCore
+import TandemTorch
 import Testing
 
 @Suite struct FixtureRunTests {
@@ -18,6 +19,29 @@ import Testing
     try FileManager.default.copyItem(
       atPath: PackageFolder.fixture("run-v1"), toPath: work.file(folder))
     return work
+  }
+
+  /// Where a run was trained on a GPU and there is none, the processor answers; asked for by name, a
+  /// GPU has to be there.
+  @Test(.enabled(if: !Device.isCUDAAvailable, "is about machines without a GPU"))
+  func aRunOfAGPUOpensWithoutOne() throws {
+    let work = try Self.copy()
+    let card = "\(Self.folder)/run/run.json"
+    let text = try work.text(card)
+    let changed = text.replacingOccurrences(of: "\"device\" : \"cpu\"", with: "\"device\" : \"cuda\"")
+    #expect(changed != text)
+    try work.write(changed, to: card)
+    try work.succeed(
+      "predict", "\(Self.folder)/run", "--input", "\(Self.folder)/data/test.jsonl", "--output",
+      "answers.jsonl")
+    let found = try work.lines("answers.jsonl").map { try parsed($0)["ranked.0.answer"] }
+    let truths = try work.lines("\(Self.folder)/data/test.jsonl").map { try parsed($0)["answer"] }
+    #expect(found == truths)
+    try work.fail(
+      [
+        "predict", "\(Self.folder)/run", "--input", "\(Self.folder)/data/test.jsonl", "--output",
+        "more.jsonl", "--device", "cuda",
+      ], code: ExitCode.usage, saying: ["no GPU"])
   }
 
   @Test(arguments: ["best", "last"]) func itGivesTheAnswersItGave(checkpoint: String) throws {
