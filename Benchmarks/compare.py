@@ -5,14 +5,13 @@ For each row of the table both workers start as fresh processes, write what they
 up; then they take turns, one run at a time, so that whatever else the machine does falls on both.
 The table goes to the standard output and to RESULTS.md, progress to the standard error. The exit
 status is 1 if a worker died or the two computed different things. The protocol of the workers
-stands in worker.py.
+stands in worker.py; results.py renders, and alone.py measures what is about Tandem alone.
 
 On a GPU the reference is measured as it is ("eager") and compiled by torch.compile, each against
 Tandem in a row of its own.
 """
 
 import argparse
-import datetime
 import json
 import math
 import os
@@ -21,127 +20,24 @@ import subprocess
 import sys
 import tempfile
 import time
-from dataclasses import dataclass
 from pathlib import Path
-from statistics import median
 
+from alone import SECTIONS
+from cases import CASES, PAUSE, PRECISIONS, REFERENCES, WAKE, Failure, Plan, Unavailable
 from prepare import FULL, TINY, missing_data, prepare, work_folder
+from results import Record, Row, Unmeasured, report
 
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parent
 RESULTS = HERE / "RESULTS.md"
 
-PRECISIONS = ["float32", "bfloat16"]
-REFERENCES = ["eager", "compiled"]
-TOLERANCE = {"float32": 1e-3, "bfloat16": 5e-2}  # of what the two compute; pieces must be equal
 LEAST_SCALE = 0.02  # losses nearer 0 than this are compared as if they were this large
 
 # OpenMP's threads spin at their barriers. Where another process has a core, the default makes a run
 # several times slower, so both workers spin as little as Tandem does by itself.
 WAITING = {"GOMP_SPINCOUNT": "2000"}
-PAUSE = 0.05  # seconds between two turns, until the threads of the one before are asleep
-WAKE = 0.1  # seconds of runs that do not count before one on a GPU, whose clocks fall in a pause
 
 REPEATS = {"cpu": 7, "cuda": 20}  # runs on a GPU are short
-
-# To estimate the time left.
-START_RUNS = 4  # of a worker's check and warm-up
-GPU_SPEED = 300  # of a GPU, relative to the machine of the guesses
-GPU_START = 15  # seconds until a worker has loaded where there is a GPU
-COMPILING = 60  # seconds that torch.compile takes
-
-
-@dataclass(frozen=True)
-class Case:
-    title: str  # {} stands for the batch
-    ratios: dict  # what Tandem aims at, by precision: the reference's time over its own
-    shares: dict  # and the part of its time that its own matrix products take at the best rate
-    seconds: float  # a guess at one run of one example, to estimate the time left
-    start: float = 6  # a guess at the seconds until a worker has loaded
-    # On one thread, and measured once: no precision makes a difference, but the workers are told
-    # float32.
-    is_loading: bool = False
-
-    def precisions(self, wanted):
-        return ["float32"] if self.is_loading else wanted
-
-    @property
-    def script(self):
-        return HERE / ("loading.py" if self.is_loading else "reference.py")
-
-
-CASES = {
-    "inference": Case("inference, batch {}", {"float32": 2.3, "bfloat16": 1.4}, {}, 0.1),
-    "mlm": Case(
-        "training step, MLM, batch {}",
-        {"float32": 2.3, "bfloat16": 1.7},
-        {"float32": 0.85, "bfloat16": 0.75},
-        0.4,
-    ),
-    "pretrain": Case(
-        "pre-training step, MLM + ITM + WPA, batch {}",
-        {"float32": 2.3, "bfloat16": 1.8},
-        {"float32": 0.85, "bfloat16": 0.75},
-        0.8,
-    ),
-    "layers": Case("12 BERT layers, forward and backward, batch {}", {}, {}, 0.1),
-    "decode": Case(
-        "decode and resize {} pictures, one core", {"float32": 2.0}, {}, 0.006, 0.5, is_loading=True
-    ),
-    "wordpiece": Case("WordPiece, one core", {"float32": 1.0}, {}, 1.0, 0.5, is_loading=True),
-}
-
-
-@dataclass(frozen=True)
-class Plan:
-    """A row to measure."""
-
-    case: str
-    batch: int
-    precision: str
-    device: str
-    reference: str  # one of REFERENCES
-
-    @property
-    def name(self):
-        """What stands in the table's first column."""
-        title = CASES[self.case].title.format(self.batch)
-        return title + ", against compiled" * (self.reference == "compiled")
-
-    @property
-    def title(self):
-        return self.name if CASES[self.case].is_loading else f"{self.name}, {self.precision}"
-
-    @property
-    def tolerance(self):
-        return 0 if self.case == "wordpiece" else TOLERANCE[self.precision]
-
-    # Guesses, in seconds.
-
-    @property
-    def run(self):
-        speed = GPU_SPEED if self.device == "cuda" else 1
-        return CASES[self.case].seconds * self.batch / speed + (PAUSE + WAKE) * (speed > 1)
-
-    @property
-    def start(self):
-        start = GPU_START if self.device == "cuda" else CASES[self.case].start
-        return start + START_RUNS * self.run
-
-    @property
-    def reference_start(self):
-        return self.start + COMPILING * (self.reference == "compiled")
-
-    def all(self, repeats):
-        return self.start + self.reference_start + repeats * 2 * self.run
-
-
-class Failure(Exception):
-    """What went wrong in a row; the other rows still count."""
-
-
-class Unavailable(Exception):
-    """Why a worker cannot be measured in a row, where that is no failure."""
 
 
 class Worker:
@@ -195,7 +91,7 @@ class Worker:
             pass  # listen says why
 
     def run(self, wakes):
-        """Milliseconds of one run, after those that wake a GPU."""
+        """What the worker says of one run, after those that wake a GPU."""
         time.sleep(PAUSE)
         start = time.monotonic()
         while wakes and time.monotonic() - start < WAKE:
@@ -204,7 +100,7 @@ class Worker:
 
     def go(self):
         self.say("go")
-        return self.listen("milliseconds")["milliseconds"]
+        return self.listen("milliseconds")
 
     def quit(self):
         """The last message: the peaks of its memory, in megabytes."""
@@ -258,203 +154,6 @@ def difference(case, ours, theirs):
     return max(abs(a - b) / scale for a, b, scale in zip(ours, theirs, scales))
 
 
-@dataclass
-class Row:
-    """One measured row."""
-
-    plan: Plan
-    ours: list
-    theirs: list
-    our_peaks: dict
-    their_peaks: dict
-    difference: float
-    our_ready: dict
-    their_ready: dict
-
-    def agrees(self):
-        return self.difference <= self.plan.tolerance
-
-    def ratio(self):
-        return median(b / a for a, b in zip(self.ours, self.theirs))
-
-    def aim(self, aims, form):
-        """What Tandem aims at; the aims are for processors."""
-        aim = aims.get(self.plan.precision) if self.plan.device == "cpu" else None
-        return "" if aim is None else "≥ " + form.format(aim)
-
-    def cells(self):
-        case = CASES[self.plan.case]
-        products = self.our_ready.get("productMilliseconds")
-        share = "—" if products is None else f"{100 * products / median(self.ours):.0f} %"
-        return [
-            self.plan.name,
-            "—" if case.is_loading else self.plan.precision,
-            times(self.theirs),
-            times(self.ours),
-            f"{self.ratio():.2f}×",
-            self.aim(case.ratios, "{:.1f}×"),
-            share,
-            self.aim(case.shares, "{:.0%}").replace("%", " %"),
-            memory(self.their_peaks, self.plan.device),
-            memory(self.our_peaks, self.plan.device),
-            f"{self.difference:.1e}" + ("" if self.agrees() else " **differs**"),
-        ]
-
-    def summary(self):
-        return (
-            f"reference {times(self.theirs)} ms, Tandem {times(self.ours)} ms, "
-            f"{self.ratio():.2f}×, difference {self.difference:.1e}"
-        )
-
-
-@dataclass
-class Unmeasured:
-    """A row of the table that says why there are no numbers."""
-
-    plan: Plan
-    reason: str
-
-    def cells(self):
-        reason = self.reason.replace("|", "/")
-        reason = reason if len(reason) <= 60 else reason[:59] + "…"
-        return [self.plan.name, self.plan.precision, reason] + [""] * (len(HEADINGS) - 3)
-
-
-HEADINGS = [
-    "row",
-    "precision",
-    "reference, ms",
-    "Tandem, ms",
-    "ratio",
-    "aim",
-    "share",
-    "aim",
-    "reference, MB",
-    "Tandem, MB",
-    "difference",
-]
-
-
-def times(milliseconds):
-    def text(value):
-        return f"{value:.0f}" if value >= 100 else f"{value:.1f}"
-
-    least, most = min(milliseconds), max(milliseconds)
-    return f"{text(median(milliseconds))} ({text(least)}–{text(most)})"
-
-
-def memory(peaks, device):
-    """The peak of the process's memory, or of the GPU's: what tensors took, and in parentheses what
-    the allocator kept for them."""
-    if device == "cpu":
-        return f"{peaks['peakMegabytes']:.0f}"
-    used, kept = peaks.get("peakDeviceMegabytes"), peaks.get("peakDeviceReservedMegabytes")
-    if used is None:
-        return "—"
-    return f"{used:.0f}" + ("" if kept is None else f" ({kept:.0f})")
-
-
-def table(rows, device):
-    """A Markdown table whose columns line up."""
-    unit = "MB" if device == "cpu" else "GPU MB"
-    headings = [heading.replace("MB", unit) for heading in HEADINGS]
-    lines = [headings, *[row.cells() for row in rows]]
-    widths = [max(len(line[i]) for line in lines) for i in range(len(HEADINGS))]
-
-    def padded(cells):
-        # The first two columns are words, the others numbers.
-        words, numbers = zip(cells[:2], widths[:2]), zip(cells[2:], widths[2:])
-        aligned = [cell.ljust(w) for cell, w in words] + [cell.rjust(w) for cell, w in numbers]
-        return "| " + " | ".join(aligned) + " |"
-
-    rule = ["-" * w if i < 2 else "-" * (w - 1) + ":" for i, w in enumerate(widths)]
-    return "\n".join([padded(headings), padded(rule), *[padded(line) for line in lines[1:]]])
-
-
-def processor():
-    """Name, family and model of the processor, and the fast bfloat16 instructions it has."""
-    fields = {}
-    for line in Path("/proc/cpuinfo").read_text().splitlines():
-        key, _, value = line.partition(":")
-        fields.setdefault(key.strip(), value.strip())
-    details = [f"{key} {fields[key]}" for key in ("cpu family", "model") if key in fields]
-    details += [flag for flag in fields.get("flags", "").split() if flag.endswith("_bf16")]
-    return f"{fields.get('model name', 'processor without a name')} ({', '.join(details)})"
-
-
-GPU_QUESTION = """
-import json, sys, torch
-if not torch.cuda.is_available():
-    sys.exit("this torch finds no GPU")
-gpu = torch.cuda.get_device_properties(0)
-print(json.dumps(f"{gpu.name}, {gpu.total_memory / 2**30:.0f} GiB"))
-"""
-
-
-def graphics_processor():
-    """Name and memory of the GPU, and the version of its driver. Another process asks, so that this
-    one takes no memory of the GPU."""
-    question = [sys.executable, "-c", GPU_QUESTION]
-    answer = subprocess.run(question, capture_output=True, text=True)
-    if answer.returncode != 0:
-        sys.exit(f"bench: --device cuda: {answer.stderr.strip()}")
-    driver = ["nvidia-smi", "--query-gpu=driver_version", "--format=csv,noheader"]
-    try:
-        found = subprocess.run(driver, capture_output=True, text=True, check=True).stdout
-        version = found.split()[0]
-    except (OSError, subprocess.CalledProcessError, IndexError):
-        version = "unknown"
-    return f"{json.loads(answer.stdout)}, driver {version}"
-
-
-def versions(rows, ready):
-    """Name and version of everything a worker named, in any row."""
-    found = {}
-    for row in rows:
-        for name, version in ready(row).get("versions", {}).items():
-            found.setdefault(name, []).append(str(version))
-    return ", ".join(f"{name} {' or '.join(sorted(set(seen)))}" for name, seen in found.items())
-
-
-def rate_text(rate):
-    return f"{rate:.0f} GFLOP/s" if rate < 10_000 else f"{rate / 1000:.0f} TFLOP/s"
-
-
-def report(rows, options):
-    """The section that goes to the standard output and to RESULTS.md."""
-    date = datetime.datetime.now(datetime.timezone.utc).strftime("%Y-%m-%d %H:%M UTC")
-    measured = [row for row in rows if isinstance(row, Row)]
-    rates = {}
-    for row in measured:
-        if "gflops" in row.our_ready and not CASES[row.plan.case].is_loading:
-            rates.setdefault(row.plan.precision, []).append(row.our_ready["gflops"])
-    notes = [
-        f"- {options.threads} of {os.cpu_count()} cores; runs of each side: {options.repeats}",
-        f"- reference: {versions(measured, lambda row: row.their_ready)}",
-        f"- Tandem: {versions(measured, lambda row: row.our_ready) or 'no versions given'}",
-    ]
-    if options.gpu:
-        notes.insert(0, f"- GPU: {options.gpu}")
-    if rates:
-        text = ", ".join(f"{rate_text(median(rate))} {name}" for name, rate in rates.items())
-        notes.append(f"- one large matrix product: {text}")
-    heading = f"## {date}, {processor()}"
-    return "\n".join([heading, "", *notes, "", table(rows, options.device), ""])
-
-
-class Record:
-    """A section at the end of a file, which can be written again as it grows."""
-
-    def __init__(self, path):
-        self.path = path
-        self.start = path.stat().st_size if path.exists() else 0
-
-    def write(self, section):
-        with self.path.open("a") as file:
-            file.truncate(self.start)
-            file.write("\n" + section)
-
-
 def measure(plan, options, folder, progress):
     """One row: fresh workers, the check, and the runs in turn."""
     case = CASES[plan.case]
@@ -487,13 +186,14 @@ def measure(plan, options, folder, progress):
             progress.done += 2 * plan.run
         row = Row(
             plan=plan,
-            ours=[our_time for _, our_time in pairs],
-            theirs=[their_time for their_time, _ in pairs],
+            ours=[our["milliseconds"] for _, our in pairs],
+            theirs=[their["milliseconds"] for their, _ in pairs],
             our_peaks=ours.quit(),
             their_peaks=theirs.quit(),
             difference=distance,
             our_ready=ours.ready,
             their_ready=theirs.ready,
+            our_faults=[our.get("pageFaults") for _, our in pairs],
         )
         progress.say(f"{plan.title}: {row.summary()}")
         return row
@@ -506,12 +206,15 @@ def parse():
     parser = argparse.ArgumentParser(
         prog="scripts/bench", description="Times Tandem and the reference libraries in turn."
     )
-    parser.add_argument("--only", choices=CASES, action="append", metavar="CASE",
-                        help=f"one case ({', '.join(CASES)}); may be given more than once")
+    parser.add_argument("--only", choices=[*CASES, *SECTIONS], action="append", metavar="CASE",
+                        help=f"one case ({', '.join(CASES)}) or one section about Tandem alone "
+                        f"({', '.join(SECTIONS)}); may be given more than once")
     parser.add_argument("--precision", choices=PRECISIONS, action="append",
-                        help="one precision instead of both; loading has none")
+                        help="one precision instead of both; decode, wordpiece and growth have no "
+                        "choice")
     parser.add_argument("--device", choices=["cpu", "cuda"], default="cpu",
-                        help="where both sides compute (cpu); a GPU has no rows about loading")
+                        help="where both sides compute (cpu); a GPU has no rows about "
+                        "loading and no sections")
     parser.add_argument("--reference", choices=REFERENCES, action="append",
                         help="one way to run the reference; on a GPU both, else eager")
     parser.add_argument("--repeats", type=int,
@@ -529,8 +232,11 @@ def parse():
                         "is lost if the comparison is stopped")
     options = parser.parse_args()
     options.sizes = TINY if options.tiny else FULL
-    options.only = options.only or list(options.sizes.rows(options.device))
-    absent = [case for case in options.only if case not in options.sizes.rows(options.device)]
+    rows = list(options.sizes.rows(options.device))
+    possible = rows + (list(SECTIONS) if options.device == "cpu" else [])
+    # Where nothing is named, toy models and other workers have no sections.
+    options.only = options.only or (rows if options.tiny or options.command else possible)
+    absent = [case for case in options.only if case not in possible]
     if absent:
         parser.error(f"--only: {' and '.join(absent)} cannot be run on {options.device}")
     if options.reference is None:
@@ -539,10 +245,10 @@ def parse():
         options.repeats = REPEATS[options.device]
     if options.repeats < 1 or options.threads < 1:
         parser.error("--repeats and --threads are at least 1")
-    if options.command is None:
-        if not options.tandem.exists():
-            parser.error(f"there is no {options.tandem}; run `make build` first")
-        options.command = [str(options.tandem.resolve()), "bench", "worker"]
+    needs_tandem = options.command is None or not SECTIONS.keys().isdisjoint(options.only)
+    if needs_tandem and not options.tandem.exists():
+        parser.error(f"there is no {options.tandem}; run `make build` first")
+    options.command = options.command or [str(options.tandem.resolve()), "bench", "worker"]
     options.work = work_folder(options.tiny)
     return options
 
@@ -561,8 +267,10 @@ def plans(cases, options):
 def main():
     options = parse()
     options.gpu = graphics_processor() if options.device == "cuda" else None
-    cases = list(options.only)
-    prepare(options.work, options.tiny, options.device, cases)
+    cases = [name for name in options.only if name in CASES]
+    sections = [SECTIONS[name](options) for name in options.only if name in SECTIONS]
+    if cases:
+        prepare(options.work, options.tiny, options.device, cases)
     missing = missing_data(options.work)
     if "wordpiece" in cases and missing:
         cases.remove("wordpiece")
@@ -572,7 +280,8 @@ def main():
             file=sys.stderr,
         )
     wanted = plans(cases, options)
-    progress = Progress(sum(plan.all(options.repeats) for plan in wanted))
+    guesses = [plan.all(options.repeats) for plan in wanted] + [part.seconds for part in sections]
+    progress = Progress(sum(guesses))
     record = Record(options.record) if options.record else None
     rows, failures = [], []
     with tempfile.TemporaryDirectory() as folder:
@@ -593,12 +302,19 @@ def main():
                     f"more than {plan.tolerance:.0e}"
                 )
             if record:
-                record.write(report(rows, options))
-    if rows:
-        section = report(rows, options)
-        print(section)
+                record.write(report(rows, [], options))
+    for section in sections:
+        try:
+            for _ in section.measure(progress):
+                if record:
+                    record.write(report(rows, sections, options))
+        except Failure as failure:
+            failures.append(str(failure))
+    if rows or any(section.texts() for section in sections):
+        text = report(rows, sections, options)
+        print(text)
         if not (record or options.tiny or options.no_record):
-            Record(RESULTS).write(section)
+            Record(RESULTS).write(text)
     for failure in failures:
         print(f"bench: {failure}", file=sys.stderr)
     sys.exit(1 if failures else 0)

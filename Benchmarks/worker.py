@@ -9,7 +9,8 @@
 
 Before it is ready it writes what the case computes to the file of --check, as {"values": [...]},
 and runs twice to warm up. Everything else goes to the standard error. Tandem's
-worker adds "productMilliseconds" and "gflops" to its first message where a row has matrix products.
+worker adds "productMilliseconds" and "gflops" to its first message where a row has matrix products,
+and to every run "pageFaults", the pages of memory that the system had to give it meanwhile.
 
 A run on a GPU has ended when the GPU has. There the last message has two more fields, the most
 memory of the GPU that tensors took, and that the allocator kept for them, in the same units:

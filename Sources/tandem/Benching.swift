@@ -53,8 +53,10 @@ extension Bench {
 
     func run() throws {
       let precision = try tandem.precision(precision)
+      // Data first: what the steps' memory keeps is not to count there.
+      if records > 0 { try data() }
       if !json {
-        printLine("one training step                  ms       MB    recomputed: ms       MB")
+        printLine("\none training step                  ms       MB    recomputed: ms       MB")
       }
       try GrowthBenchmark.run(
         preset: preset, precision: precision, repeats: repeats, threads: threads
@@ -70,9 +72,11 @@ extension Bench {
             + right(fixed(row.recomputedMilliseconds, 1), 18)
             + right(fixed(row.recomputedMegabytes, 0), 9))
       }
-      guard records > 0 else { return }
+    }
+
+    private func data() throws {
       if !json {
-        printLine("\nrecords    file, MB    open, s    examples/s    memory, MB")
+        printLine("records    file, MB    open, s    examples/s    memory, MB")
       }
       try GrowthBenchmark.runData(most: records) { row in
         guard !json else { return printLine(try JSONValue(encoding: row).compact) }

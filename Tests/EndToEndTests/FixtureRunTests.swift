@@ -28,7 +28,8 @@ import Testing
     let work = try Self.copy()
     let card = "\(Self.folder)/run/run.json"
     let text = try work.text(card)
-    let changed = text.replacingOccurrences(of: "\"device\" : \"cpu\"", with: "\"device\" : \"cuda\"")
+    let changed = text.replacingOccurrences(
+      of: "\"device\" : \"cpu\"", with: "\"device\" : \"cuda\"")
     #expect(changed != text)
     try work.write(changed, to: card)
     try work.succeed(

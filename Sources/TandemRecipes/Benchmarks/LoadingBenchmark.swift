@@ -45,7 +45,9 @@ public enum LoadingBenchmark {
       cache: KernelCache(path: KernelCache.defaultPath, threads: runtime.threads)
     ).table
     try assembly.sealForTraining()
-    let prefetch = loader.prefetching(0..<recipe.steps, workers: recipe.data.loaderThreads)
+    // More than are learned from: the loader works during the last steps as it does in a long run,
+    // one step made for each that is taken.
+    let prefetch = loader.prefetching(0..<recipe.steps + 8, workers: recipe.data.loaderThreads)
     defer { prefetch.cancel() }
     let parts = Trainer.Parts(
       recipe: recipe, store: assembly.store, encode: assembly.encode,
