@@ -32,7 +32,7 @@ lint:  ## check the format
 format:  ## format the sources in place
 	swift format --in-place --parallel --recursive Sources Tests Package.swift
 
-bench: build  ## Tandem against transformers, in turn, the same weights: about 45 minutes
+bench: build  ## Tandem against transformers, in turn, the same weights: about 35 minutes
 	@scripts/bench
 
 bench-gpu: build  ## the same on a GPU; LIBTORCH_USE_PYTORCH=1 builds against python3's torch
