@@ -174,6 +174,31 @@ CTorchStatus ctorch_vocabulary_loss(
     int32_t input_gradient, int32_t weight_gradient, intptr_t rows_at_a_time, CTorchTensor *sum,
     CTorchTensor *right);
 
+// MARK: boxes in pictures
+
+/// Features [K, C, height, width], float32, of boxes [K, 5] (picture, x1, y1, x2, y2) in `features`
+/// [N, C, H, W], float32 or bfloat16. `scale` takes boxes to pixels of the features; `sampling` is
+/// the number of samples a side of a bin, 0 for one a pixel; `aligned` moves boxes by half a pixel.
+/// The result's channels lie as those of the features do.
+CTorchStatus ctorch_roi_align(
+    CTorchTensor features, CTorchTensor boxes, double scale, intptr_t height, intptr_t width,
+    intptr_t sampling, bool aligned, CTorchTensor *result);
+
+/// Places (int64) of the boxes [K, 4] that stay: of two that share more than `overlap` of their
+/// union, the one with the higher score. Boxes of different `groups` (int64 [K], null for one group)
+/// do not touch each other; the result names group after group, each by falling score. `inclusive`
+/// counts a box's last row and column as its own.
+CTorchStatus ctorch_suppress(
+    CTorchTensor boxes, CTorchTensor scores, CTorchTensor groups, double overlap, bool inclusive,
+    CTorchTensor *result);
+
+/// The same for each class of boxes [C, K, 4] and scores [C, K], of any strides, among boxes whose
+/// score is above `score`; at most `most` a class, 0 for no limit. Class after class, each by falling
+/// score.
+CTorchStatus ctorch_suppress_classes(
+    CTorchTensor boxes, CTorchTensor scores, double score, double overlap, intptr_t most,
+    bool inclusive, CTorchTensor *classes, CTorchTensor *places);
+
 // MARK: from the device
 
 /// Asks for a copy of float32 numbers without waiting for the device.
