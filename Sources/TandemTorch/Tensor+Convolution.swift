@@ -1,6 +1,8 @@
 // What networks over pictures are made of. Pictures are [N, C, H, W]; their memory may lie channels
 // first or channels last, and results lie as their inputs do.
 
+internal import CTorch
+
 private let convolutionOperator = Operator("aten::conv2d")
 private let batchNormOperator = Operator("aten::batch_norm")
 private let maxPoolOperator = Operator("aten::max_pool2d")
@@ -28,6 +30,33 @@ public struct Window2D: Hashable, Sendable {
   }
 }
 
+/// Rows and columns of zeros around a picture.
+public struct Padding2D: Hashable, Sendable {
+  public var top: Int
+  public var left: Int
+  public var bottom: Int
+  public var right: Int
+
+  public init(top: Int = 0, left: Int = 0, bottom: Int = 0, right: Int = 0) {
+    self.top = top
+    self.left = left
+    self.bottom = bottom
+    self.right = right
+  }
+
+  /// The same on each side.
+  public init(_ side: Int) { self.init(top: side, left: side, bottom: side, right: side) }
+}
+
+/// What bounds the numbers that a layer gives.
+public enum Rectifier: Int32, Hashable, Sendable, CaseIterable {
+  case none = 0
+  /// max(x, 0).
+  case relu = 1
+  /// min(max(x, 0), 6).
+  case relu6 = 2
+}
+
 /// Where the numbers of a picture [N, C, H, W] lie next to each other.
 public enum PictureLayout: String, Hashable, Sendable, CaseIterable {
   /// The columns of a row: N, C, H, W.
@@ -48,6 +77,27 @@ extension Tensor {
       .tensor(self), .tensor(kernel), .optional(bias), .ints([window.stride, window.stride]),
       .ints([window.padding, window.padding]), .ints([window.dilation, window.dilation]),
       .int(groups))
+  }
+
+  /// rectifier(convolution + bias + residual) in one call, on the processor channels last.
+  ///
+  /// - Parameters:
+  ///   - kernel: [out, C / groups, h, w].
+  ///   - bias: [out].
+  ///   - residual: of the result's shape.
+  public func convolved(
+    _ kernel: Tensor, _ bias: Tensor?, stride: Int = 1, padding: Padding2D, dilation: Int = 1,
+    groups: Int = 1, adding residual: Tensor? = nil, rectifier: Rectifier = .none
+  ) throws -> Tensor {
+    var result = CTorchTensor(pointer: nil)
+    let none = CTorchTensor(pointer: nil)
+    try check(
+      ctorch_convolution(
+        handle, kernel.handle, bias?.handle ?? none, residual?.handle ?? none, stride, dilation,
+        groups, [padding.top, padding.left, padding.bottom, padding.right], rectifier.rawValue,
+        &result),
+      "convolved", [self, kernel] + [bias, residual].compactMap { $0 })
+    return Tensor(owning: result)
   }
 
   /// Batch normalisation by given statistics, all [C] (Ioffe & Szegedy 2015):

@@ -174,6 +174,15 @@ CTorchStatus ctorch_vocabulary_loss(
     int32_t input_gradient, int32_t weight_gradient, intptr_t rows_at_a_time, CTorchTensor *sum,
     CTorchTensor *right);
 
+/// rectifier(conv(picture [N, C, H, W], kernel [out, C / groups, h, w]) + bias [out] + residual), bias
+/// and residual null for none. `padding` is rows and columns of zeros at the top, left, bottom and
+/// right. `rectifier`: 0 none, 1 max(x, 0), 2 min(max(x, 0), 6). On the processor the result lies
+/// channels last.
+CTorchStatus ctorch_convolution(
+    CTorchTensor picture, CTorchTensor kernel, CTorchTensor bias, CTorchTensor residual,
+    intptr_t stride, intptr_t dilation, intptr_t groups, const intptr_t *padding, int32_t rectifier,
+    CTorchTensor *result);
+
 // MARK: boxes in pictures
 
 /// Features [K, C, height, width], float32, of boxes [K, 5] (picture, x1, y1, x2, y2) in `features`
