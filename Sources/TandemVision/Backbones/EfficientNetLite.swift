@@ -121,6 +121,21 @@ public struct EfficientNetLite: Backbone {
   }
 }
 
+/// The map of 1280 channels as a backbone's only one.
+public struct EfficientNetLiteGrid: Backbone {
+  public let body: EfficientNetLite
+
+  public init(_ body: EfficientNetLite) { self.body = body }
+
+  public var levels: [FeatureLevel] {
+    [FeatureLevel(channels: EfficientNetLite.headChannels, stride: 32)]
+  }
+
+  public func callAsFunction(_ pictures: Tensor, _ mode: Mode) throws -> [Tensor] {
+    [try body.grid(pictures, mode)]
+  }
+}
+
 /// EfficientNet-Lite0 with its classifier of ImageNet's 1000 classes.
 public struct EfficientNetLiteClassifier {
   public let backbone: EfficientNetLite
