@@ -48,6 +48,7 @@ let package = Package(
       linkerSettings: [.linkedLibrary("jpeg"), .linkedLibrary("png"), .linkedLibrary("webp")]),
     .target(name: "TandemImage", dependencies: ["CImageCodecs"]),
     .target(name: "TandemCore", dependencies: ["TandemNN", "TandemText", "TandemImage"]),
+    .target(name: "TandemVision", dependencies: ["TandemNN", "TandemImage"]),
     .target(name: "TandemModels", dependencies: ["TandemCore"]),
     .target(name: "TandemObjectives", dependencies: ["TandemCore"]),
     .target(name: "TandemTasks", dependencies: ["TandemCore"]),
@@ -55,7 +56,7 @@ let package = Package(
       name: "TandemRecipes",
       dependencies: [
         "TandemTrain", "TandemModels", "TandemObjectives", "TandemTasks", "TandemData",
-        "TandemReport",
+        "TandemReport", "TandemVision",
       ]),
     .target(name: "TandemReport"),
     .target(name: "TandemEvents", dependencies: [protobuf], exclude: ["event.proto"]),
@@ -88,6 +89,7 @@ let package = Package(
       ]),
     .testTarget(name: "TandemTorchTests", dependencies: ["TandemTorch", "TestSupport"]),
     .testTarget(name: "TandemNNTests", dependencies: ["TandemNN", "TestSupport"]),
+    .testTarget(name: "TandemVisionTests", dependencies: ["TandemVision", "TestSupport"]),
     .testTarget(name: "TandemCoreTests", dependencies: ["TandemCore", "TestSupport"]),
     .testTarget(
       name: "TandemModelsTests", dependencies: ["TandemModels", "TandemObjectives", "TestSupport"]),

@@ -9,7 +9,7 @@ private let levels: [[String]] = [
   ["TandemFiles", "TandemEvents", "TandemReport"],
   ["TandemTorch", "TandemText", "TandemImage"],
   ["TandemNN"],
-  ["TandemCore"],
+  ["TandemCore", "TandemVision"],
   ["TandemModels", "TandemObjectives", "TandemTasks", "TandemData", "TandemTrain"],
   ["TandemRecipes"],
   ["tandem"],
