@@ -5,9 +5,13 @@ import TandemData
 import TandemFiles
 import TandemImage
 import TandemNN
+import TandemPickle
+import TandemRegions
+import TandemScenes
 import TandemText
 import TandemTorch
 import TandemTrain
+import TandemVision
 
 /// How the command ends when something throws: a line on standard error and a code that scripts
 /// can tell apart.
@@ -30,8 +34,10 @@ enum Failure {
     switch error {
     case is SettingsError: .usage
     case is DataError, is ImageError, is TextError, is SafeTensorsError, is ParameterError: .badData
+    case is PickleError, is SceneFormatError, is DetectionError, is VisionError: .badData
+    case let error as RegionError: error.kind == .locked ? .workFailed : .badData
     case is FileError: .inputOutput
-    case is RunError, is TorchError, is FetchError: .workFailed
+    case is RunError, is TorchError, is FetchError, is SceneError, is SceneTextError: .workFailed
     case let error as NSError where error.domain == NSCocoaErrorDomain: .inputOutput
     default: nil
     }

@@ -5,10 +5,10 @@ import Testing
 
 /// Levels from the bottom; targets of one level never use one another.
 private let levels: [[String]] = [
-  ["CTorch", "CCrypto", "CArchive", "CHarfBuzz", "CImageCodecs"],
+  ["CTorch", "CCrypto", "CArchive", "CHarfBuzz", "CImageCodecs", "CZlib", "CLMDB"],
   ["TandemFiles", "TandemEvents", "TandemReport"],
-  ["TandemTorch", "TandemText", "TandemImage"],
-  ["TandemNN"],
+  ["TandemTorch", "TandemText", "TandemImage", "TandemPickle"],
+  ["TandemNN", "TandemRegions", "TandemScenes"],
   ["TandemCore", "TandemVision"],
   ["TandemModels", "TandemObjectives", "TandemTasks", "TandemData", "TandemTrain"],
   ["TandemRecipes"],

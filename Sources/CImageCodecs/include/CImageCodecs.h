@@ -37,6 +37,14 @@ CImageStatus cimage_png_decode(
     const uint8_t *bytes, size_t length, int32_t width, int32_t height, uint8_t *rgb,
     char *message);
 
+// Decodes a PNG into red, green, blue and alpha of 8 bits, not premultiplied. Greys, palettes and
+// transparent colours become RGBA; a 16-bit sample keeps its high byte; gamma and profiles are not
+// applied. On success, 0, `*rgba` is owned by the caller, who gives it to cimage_free. A picture of
+// more than `maximum_pixels` is refused before its rows are read.
+int32_t cimage_alpha_png_decode(
+    const uint8_t *bytes, size_t length, int64_t maximum_pixels,
+    uint8_t *_Nullable *_Nonnull rgba, int32_t *width, int32_t *height, char *message);
+
 // Decodes a still WebP of `width` x `height` into `rgb`, with transparency laid over white.
 CImageStatus cimage_webp_decode(
     const uint8_t *bytes, size_t length, int32_t width, int32_t height, uint8_t *rgb,

@@ -62,8 +62,10 @@ public enum FetcherCatalog {
   public static let fetchers: [any DatasetFetcher.Type] = [
     EasyVQAFetcher.self,
     BertVocabularyFetcher.self,
+    EfficientNetFetcher.self,
     WikiExtractsFetcher.self,
     PictogramsFetcher.self,
+    ScenesFetcher.self,
   ]
 
   /// The fetcher of that name. Throws `FetchError` listing the names there are.

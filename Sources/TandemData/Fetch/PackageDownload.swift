@@ -8,17 +8,20 @@ public struct WheelPackage: Sendable {
   public let name: String
   public let version: String
   public let sha256: String
+  /// The Pythons it is for: "py3" or "py2.py3".
+  public let python: String
 
-  public init(name: String, version: String, sha256: String) {
+  public init(name: String, version: String, sha256: String, python: String = "py3") {
     self.name = name
     self.version = version
     self.sha256 = sha256
+    self.python = python
   }
 
   /// The file's name for a wheel without compiled parts (PEP 427: runs of `-`, `_`, `.` become `_`).
   var fileName: String {
     let escaped = name.lowercased().map { "-.".contains($0) ? "_" : String($0) }.joined()
-    return "\(escaped)-\(version)-py3-none-any.whl"
+    return "\(escaped)-\(version)-\(python)-none-any.whl"
   }
 }
 

@@ -151,8 +151,17 @@ public struct EfficientNetLiteClassifier {
 
   /// Pictures [N, 3, H, W] → logits [N, classes], without dropout.
   public func callAsFunction(_ pictures: Tensor, _ mode: Mode) throws -> Tensor {
+    try described(pictures, mode).logits
+  }
+
+  /// Pictures [N, 3, H, W] → the mean of the last map over its places [N, 1280], and the logits
+  /// [N, classes] made of it.
+  public func described(
+    _ pictures: Tensor, _ mode: Mode
+  ) throws -> (features: Tensor, logits: Tensor) {
     let map = try backbone.grid(pictures, mode).to(.float32)
-    return try classifier(map.averagePooled(toHeight: 1, width: 1).reshaped([map.size(0), -1]))
+    let features = try map.averagePooled(toHeight: 1, width: 1).reshaped([map.size(0), -1])
+    return (features, try classifier(features))
   }
 }
 

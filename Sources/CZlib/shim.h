@@ -1,0 +1,3 @@
+// zlib: raw deflate streams and CRC-32.
+#pragma once
+#include <zlib.h>

@@ -1,0 +1,109 @@
+internal import Foundation
+internal import TandemCore
+internal import TandemFiles
+internal import TandemNN
+public import TandemTorch
+internal import TandemTrain
+public import TandemVision
+
+/// What a trained detector is: its network, its words, and how it was trained.
+public struct DetectorCard: Codable, Sendable, Equatable {
+  public static let currentFormat = 1
+
+  public var formatVersion = DetectorCard.currentFormat
+  public var config: DetectorConfig
+  /// The class of label 1, 2, …
+  public var classNames: [String]
+  public var training: DetectorTraining.Settings
+  public var annotations: String
+  /// Where the backbone's weights came from; empty for random ones.
+  public var weights: String
+
+  public init(
+    config: DetectorConfig, classNames: [String], training: DetectorTraining.Settings,
+    annotations: String, weights: String
+  ) {
+    self.config = config
+    self.classNames = classNames
+    self.training = training
+    self.annotations = annotations
+    self.weights = weights
+  }
+}
+
+/// The folder of a detector that `tandem regions train` makes.
+public struct DetectorFolder: Sendable {
+  public let path: String
+
+  public init(path: String) { self.path = path }
+
+  public var cardFile: String { path + "/detector.json" }
+  public var metricsFile: String { path + "/metrics.jsonl" }
+  public var resultsFile: String { path + "/results.json" }
+  public var checkpoint: String { path + "/checkpoint" }
+  var weightsFile: String { checkpoint + "/weights.safetensors" }
+  /// The average of the weights over training, which detects.
+  var averagedFile: String { checkpoint + "/averaged.safetensors" }
+  var optimizerFile: String { checkpoint + "/optimizer.safetensors" }
+  var stateFile: String { checkpoint + "/state.json" }
+
+  public var exists: Bool { FileManager.default.fileExists(atPath: cardFile) }
+
+  public func card() throws -> DetectorCard {
+    guard let data = FileManager.default.contents(atPath: cardFile) else {
+      throw RunError("\(path) is no detector: it has no detector.json")
+    }
+    struct Version: Decodable { let formatVersion: Int }
+    do {
+      let version = try JSONDecoder().decode(Version.self, from: data).formatVersion
+      guard version <= DetectorCard.currentFormat else {
+        throw RunError(
+          "\(cardFile): format \(version) is newer than this tandem's \(DetectorCard.currentFormat)"
+        )
+      }
+      return try JSONDecoder().decode(DetectorCard.self, from: data)
+    } catch let error as DecodingError {
+      throw RunError("\(cardFile): \(JSONValue.explained(error))")
+    }
+  }
+
+  func write(_ card: DetectorCard) throws {
+    try AtomicFile.write(utf8: JSONValue(encoding: card).pretty + "\n", to: cardFile)
+  }
+}
+
+/// A detector with its weights and words.
+public final class LoadedDetector {
+  public let network: FasterRCNN
+  public let classNames: [String]?
+  public let attributeNames: [String]?
+  /// Where it came from.
+  public let title: String
+
+  init(
+    _ network: FasterRCNN, classNames: [String]?, attributeNames: [String]?, title: String
+  ) {
+    self.network = network
+    self.classNames = classNames
+    self.attributeNames = attributeNames
+    self.title = title
+  }
+
+  /// Opens a folder of `tandem regions train`, or a file of torchvision's or Detectron2's.
+  ///
+  /// - Throws: `RunError`, `PickleError` or `ParameterError` that says what does not fit.
+  public static func open(_ path: String, device: Device = .cpu) throws -> LoadedDetector {
+    let folder = DetectorFolder(path: path)
+    guard !folder.exists else {
+      let card = try folder.card()
+      let store = ParameterStore(
+        seed: 0, device: device,
+        source: SafeTensorsSource(try SafeTensorsFile(path: folder.averagedFile)))
+      let network = try FasterRCNN(card.config, at: store.root)
+      try store.loadReport().check()
+      return LoadedDetector(
+        network, classNames: card.classNames, attributeNames: nil, title: path)
+    }
+    return try foreign(path, device: device)
+  }
+}
