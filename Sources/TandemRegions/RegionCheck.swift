@@ -163,7 +163,9 @@ public struct RegionCheck: Sendable, Equatable {
           + "\(Self.short(confidences.maximum)), median \(Self.short(confidences.quantile(0.5))), "
           + "lowest tenth below \(Self.short(confidences.quantile(0.1) + 0.01))")
     }
-    func fault(_ count: Int, _ text: String) { if count > 0 { lines.append("  ! \(count) \(text)") } }
+    func fault(_ count: Int, _ text: String) {
+      if count > 0 { lines.append("  ! \(count) \(text)") }
+    }
     func list(_ items: [String], of count: Int) {
       lines += items.map { "      \($0)" }
       if count > items.count { lines.append("      and \(count - items.count) more") }

@@ -135,9 +135,7 @@ public struct RegionConverter: Sendable {
         "a second record of this name; two pictures, or one given twice?")
     }
     let present = writer
-    let open =
-      try present
-      ?? target.writer(path, fitting: record, options: options(for: record, reader))
+    let open = try present ?? target.writer(path, fitting: record, options: options(reader))
     writer = open
     // Class names gathered while reading must be known before an object is named.
     if target == .oscar, let names = reader.classNames { open.setClassNames(names) }
@@ -151,12 +149,9 @@ public struct RegionConverter: Sendable {
     try seen.insert(hash, 0)
   }
 
-  /// The writer's options, with a store's header made after the whole source, not after the record.
-  private func options(
-    for record: RegionRecord, _ reader: any RegionReader
-  ) -> RegionWritingOptions {
+  private func options(_ reader: any RegionReader) -> RegionWritingOptions {
     var options = writing
-    if options.classNames == nil { options.classNames = reader.classNames }
+    options.classNames = options.classNames ?? reader.classNames
     return options
   }
 

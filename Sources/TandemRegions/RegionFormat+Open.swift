@@ -72,17 +72,16 @@ extension RegionFormat {
     _ path: String, fitting first: RegionRecord,
     options: RegionWritingOptions = RegionWritingOptions()
   ) throws -> any RegionWriter {
-    guard self != .store else {
-      let header =
-        options.header ?? FeatureStoreHeader(fitting: first, featureType: options.featureType)
-      return try FeatureStoreWriter(path: path, header: header)
-    }
-    if !options.replaces, TandemRegions.kind(of: path) != .missing {
+    if self != .store, !options.replaces, TandemRegions.kind(of: path) != .missing {
       throw RegionError(
         .badFile, path: path, "exists already; name another file, or allow it to be replaced")
     }
     switch self {
-    case .store, .lxmert: return try LineRegionWriter(path: path, layout: LXMERTLayout())
+    case .store:
+      let fitting = FeatureStoreHeader(
+        fitting: first, featureType: options.featureType, detector: options.detector)
+      return try FeatureStoreWriter(path: path, header: options.header ?? fitting)
+    case .lxmert: return try LineRegionWriter(path: path, layout: LXMERTLayout())
     case .butd: return try LineRegionWriter(path: path, layout: BUTDLayout())
     case .vlbert: return try VLBERTWriter(path: path)
     case .uniter: return try UNITERWriter(path: path)

@@ -130,6 +130,8 @@ public struct RegionWritingOptions: Sendable {
   /// The store's header; without it one that fits the first record, with `featureType`.
   public var header: FeatureStoreHeader?
   public var featureType: FeatureType
+  /// The store's note of the detector and its settings, where `header` is nil.
+  public var detector: [String: String]
   /// Oscar: names for the object ids; without them the ids themselves are written.
   public var classNames: [String]?
   /// Whether a file that is there is replaced. A store is always gone on with.
@@ -137,10 +139,11 @@ public struct RegionWritingOptions: Sendable {
 
   public init(
     header: FeatureStoreHeader? = nil, featureType: FeatureType = .float16,
-    classNames: [String]? = nil, replaces: Bool = false
+    detector: [String: String] = [:], classNames: [String]? = nil, replaces: Bool = false
   ) {
     self.header = header
     self.featureType = featureType
+    self.detector = detector
     self.classNames = classNames
     self.replaces = replaces
   }

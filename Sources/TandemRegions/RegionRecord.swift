@@ -64,7 +64,9 @@ public struct RegionRecord: Sendable, Equatable {
   public var shapeFault: String? {
     let n = count
     if id.isEmpty { return "the identifier is empty" }
-    if width < 1 || height < 1 { return "expected a picture of at least 1 × 1, found \(width) × \(height)" }
+    if width < 1 || height < 1 {
+      return "expected a picture of at least 1 × 1, found \(width) × \(height)"
+    }
     if boxes.count != n * 4 { return "expected boxes of 4 numbers, found \(boxes.count) numbers" }
     if featureWidth < 1 || features.count != n * featureWidth {
       return "expected \(n) × \(featureWidth) feature values, found \(features.count)"

@@ -2,7 +2,9 @@ public import TandemCore
 
 /// Every data set, by name.
 public enum DatasetCatalog {
-  public static let all: [any Dataset.Type] = [EasyVQA.self, Pictograms.self, Table.self]
+  public static let all: [any Dataset.Type] = [
+    EasyVQA.self, Pictograms.self, SceneCaptions.self, SceneQuestions.self, Table.self,
+  ]
 
   /// Opens a split by name; throws with the names there are.
   public static func open(_ name: String, root: String, split: Split) throws -> any Dataset {

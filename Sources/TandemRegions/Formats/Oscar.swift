@@ -148,7 +148,8 @@ final class OscarReader: RegionReader {
   ) throws -> RegionRecord {
     guard label.confidences.count == record.count else {
       throw context.bad(
-        "expected \(record.count) objects in \(labels?.path ?? ""), found \(label.confidences.count)")
+        "expected \(record.count) objects in \(labels?.path ?? ""), found \(label.confidences.count)"
+      )
     }
     var joined = record
     joined.objectIDs = label.ids
@@ -199,7 +200,8 @@ private final class OscarLabels {
     self.classNames = classNames ?? []
     isGiven = classNames != nil
     numbers = Dictionary(
-      (classNames ?? []).enumerated().map { ($1, Int32($0)) }, uniquingKeysWith: { first, _ in first })
+      (classNames ?? []).enumerated().map { ($1, Int32($0)) },
+      uniquingKeysWith: { first, _ in first })
     places = try IDTable()
     var lines = try MappedLines(path: path)
     while let range = lines.next() {
@@ -287,7 +289,8 @@ private final class OscarLabels {
   private func number(_ name: String, _ context: RecordContext) throws -> Int32 {
     if let number = numbers[name] { return number }
     guard !isGiven else {
-      throw context.bad("expected one of the \(classNames.count) class names given, found '\(name)'")
+      throw context.bad(
+        "expected one of the \(classNames.count) class names given, found '\(name)'")
     }
     let number = Int32(classNames.count)
     classNames.append(name)

@@ -132,7 +132,8 @@ final class UNITERReader: RegionReader {
     let arrays = try Self.arrays(value, context)
     guard let features = arrays["features"], let boxes = arrays["norm_bb"] else {
       throw context.bad(
-        "expected arrays 'features' and 'norm_bb', found \(arrays.keys.sorted().joined(separator: ", "))")
+        "expected arrays 'features' and 'norm_bb', found \(arrays.keys.sorted().joined(separator: ", "))"
+      )
     }
     let n = features.shape.first ?? 0
     guard features.shape.count == 2, boxes.shape.count == 2, boxes.shape[0] == n,

@@ -190,9 +190,8 @@ final class VLBERTWriter: RegionWriter {
       }
       try synchronizeDirectory(staging)
     }
-    guard rename(staging, path) == 0 else { throw FileError.system("rename into", path) }
+    try giveName(path, to: staging)
     isFinished = true
-    try synchronizeDirectory(folder(of: path))
   }
 
   private func discard() {

@@ -116,7 +116,8 @@ struct RecordEncoder {
       // Padding must be zero: the checksum covers it.
       target.initializeMemory(as: UInt8.self, repeating: 0)
       func number(_ value: Int, _ offset: Int) {
-        target.storeBytes(of: UInt32(truncatingIfNeeded: value), toByteOffset: offset, as: UInt32.self)
+        target.storeBytes(
+          of: UInt32(truncatingIfNeeded: value), toByteOffset: offset, as: UInt32.self)
       }
       target.storeBytes(of: RecordLayout.magic, as: UInt32.self)
       number(record.id.utf8.count, 4)
@@ -160,13 +161,15 @@ struct RecordEncoder {
   }
 
   private func mismatch(_ record: RegionRecord) -> String? {
-    if record.featureWidth != header.featureWidth {
+    // A picture without regions has no width of its own.
+    if record.count > 0, record.featureWidth != header.featureWidth {
       return "expected features of width \(header.featureWidth), found \(record.featureWidth)"
     }
     let missing = Set(header.fields).subtracting(record.fields)
     if !missing.isEmpty { return "the store holds \(missing.label), and this record does not" }
-    if header.holds(.classProbabilities), record.classCount != header.classCount {
-      return "expected \(header.classCount) class probabilities a region, found \(record.classCount)"
+    if header.holds(.classProbabilities), record.count > 0, record.classCount != header.classCount {
+      return
+        "expected \(header.classCount) class probabilities a region, found \(record.classCount)"
     }
     if record.id.utf8.count > 1 << 16 { return "the identifier is longer than 65536 bytes" }
     if max(record.width, record.height) > Int(Int32.max) || record.count > Int(Int32.max) {

@@ -82,8 +82,9 @@ struct StoreIndex: Sendable {
   /// Where the record written at place `index` lies.
   func offset(at index: Int) -> Int {
     file.withBytes {
-      Int(truncatingIfNeeded: $0.loadUnaligned(
-        fromByteOffset: Self.headerCount + records * 16 + index * 8, as: UInt64.self))
+      Int(
+        truncatingIfNeeded: $0.loadUnaligned(
+          fromByteOffset: Self.headerCount + records * 16 + index * 8, as: UInt64.self))
     }
   }
 

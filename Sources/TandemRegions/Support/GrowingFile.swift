@@ -56,8 +56,9 @@ final class GrowingFile {
     var failure: FileError?
     let bytes = [UInt8](unsafeUninitializedCapacity: count) { buffer, initialized in
       while initialized < count, failure == nil {
-        let rest = UnsafeMutableRawBufferPointer(rebasing: UnsafeMutableRawBufferPointer(buffer)[
-          initialized..<count])
+        let rest = UnsafeMutableRawBufferPointer(
+          rebasing: UnsafeMutableRawBufferPointer(buffer)[
+            initialized..<count])
         let got = pread(descriptor, rest.baseAddress, rest.count, off_t(offset + initialized))
         if got > 0 {
           initialized += got

@@ -4,8 +4,9 @@
 /// to even, as the standard asks.
 enum HalfPrecision {
   /// Widens `output.count` halves at `halves`.
-  static func widen(_ halves: UnsafeRawBufferPointer, into output: UnsafeMutableBufferPointer<Float>)
-  {
+  static func widen(
+    _ halves: UnsafeRawBufferPointer, into output: UnsafeMutableBufferPointer<Float>
+  ) {
     guard let source = halves.baseAddress, halves.count >= output.count * 2 else { return }
     for index in output.indices {
       let half = UInt32(source.loadUnaligned(fromByteOffset: index &* 2, as: UInt16.self))
@@ -55,7 +56,9 @@ enum HalfPrecision {
   static func bytes(_ values: [Float]) -> (bytes: [UInt8], fits: Bool) {
     var fits = true
     let bytes = [UInt8](unsafeUninitializedCapacity: values.count * 2) { buffer, initialized in
-      fits = values.withUnsafeBufferPointer { narrow($0, into: UnsafeMutableRawBufferPointer(buffer)) }
+      fits = values.withUnsafeBufferPointer {
+        narrow($0, into: UnsafeMutableRawBufferPointer(buffer))
+      }
       initialized = values.count * 2
     }
     return (bytes, fits || values.isEmpty)

@@ -42,7 +42,8 @@ final class LMDBFile {
     guard Int(size) >= needed else {
       throw RegionError(
         .badFile, path: file,
-        "expected at least \(needed) bytes, found \(size): the database was cut short; copy it again")
+        "expected at least \(needed) bytes, found \(size): the database was cut short; copy it again"
+      )
     }
     try Self.check(
       mdb_txn_begin(environment, nil, UInt32(MDB_RDONLY), &transaction), path, "read")
@@ -106,7 +107,8 @@ final class LMDBFile {
     case MDB_CORRUPTED, MDB_PAGE_NOTFOUND:
       return RegionError(
         .badFile, path: path, "the LMDB database is damaged (\(text(status))); copy it again")
-    case 1...: return FileError(operation: operation, path: path, code: status, reason: text(status))
+    case 1...:
+      return FileError(operation: operation, path: path, code: status, reason: text(status))
     default:
       return RegionError(.badFile, path: path, "cannot \(operation) the database: \(text(status))")
     }
@@ -178,7 +180,7 @@ final class LMDBWriter {
         transaction, database, &key, &value, UInt32(MDB_NOOVERWRITE | MDB_RESERVE))
     }
     guard status != MDB_KEYEXIST else { return false }
-    try LMDBFile.check(status, path, "write")
+    try check(status)
     try fill(UnsafeMutableRawBufferPointer(start: value.mv_data, count: count))
     uncommitted += count
     if uncommitted >= Self.commitEvery {
@@ -206,15 +208,15 @@ final class LMDBWriter {
   func finish() throws {
     guard environment != nil else { return }
     try commit()
-    try LMDBFile.check(mdb_env_sync(environment, 1), path, "write to disk")
+    try check(mdb_env_sync(environment, 1))
     mdb_env_close(environment)
     environment = nil
-    guard rename(staging, path) == 0 else {
-      let error = FileError.system("rename into", path)
+    do {
+      try giveName(path, to: staging)
+    } catch {
       discard()
       throw error
     }
-    try synchronizeDirectory(folder(of: path))
   }
 
   func discard() {
@@ -227,13 +229,25 @@ final class LMDBWriter {
   }
 
   private func begin() throws {
-    try LMDBFile.check(mdb_txn_begin(environment, nil, 0, &transaction), path, "write")
+    try check(mdb_txn_begin(environment, nil, 0, &transaction))
     uncommitted = 0
   }
 
   private func commit() throws {
     let committing = transaction
     transaction = nil
-    try LMDBFile.check(mdb_txn_commit(committing), path, "write")
+    try check(mdb_txn_commit(committing))
+  }
+
+  /// LMDB calls a short write an input/output error, whatever the reason.
+  private func check(_ status: Int32) throws {
+    var volume = statvfs()
+    if status == EIO, statvfs(folder(of: path), &volume) == 0,
+      volume.f_bavail * UInt(volume.f_frsize) < Self.commitEvery * 2
+    {
+      errno = ENOSPC
+      throw FileError.system("write", path)
+    }
+    try LMDBFile.check(status, path, "write")
   }
 }

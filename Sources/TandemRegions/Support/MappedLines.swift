@@ -42,12 +42,14 @@ struct MappedLines {
   }
 
   /// The parts of `line` between `separator`s.
-  static func split(_ line: UnsafeRawBufferPointer, by separator: UInt8) -> [UnsafeRawBufferPointer] {
+  static func split(_ line: UnsafeRawBufferPointer, by separator: UInt8) -> [UnsafeRawBufferPointer]
+  {
     guard let base = line.baseAddress else { return [] }
     var parts: [UnsafeRawBufferPointer] = []
     var start = 0
     while true {
-      let found = start < line.count ? memchr(base + start, Int32(separator), line.count - start) : nil
+      let found =
+        start < line.count ? memchr(base + start, Int32(separator), line.count - start) : nil
       let end = found.map { UnsafeRawPointer($0) - base } ?? line.count
       parts.append(UnsafeRawBufferPointer(start: base + start, count: end - start))
       guard found != nil else { return parts }

@@ -17,7 +17,8 @@ extension COCOImage {
       id: try scanner.need(id, "id"), fileName: try scanner.need(fileName, "file_name"),
       width: try scanner.need(width, "width"), height: try scanner.need(height, "height"))
     guard self.width > 0, self.height > 0 else {
-      throw scanner.error("expected a width and height above 0, found \(self.width) x \(self.height)")
+      throw scanner.error(
+        "expected a width and height above 0, found \(self.width) x \(self.height)")
     }
   }
 

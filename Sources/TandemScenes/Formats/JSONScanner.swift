@@ -108,7 +108,8 @@ struct JSONScanner {
         units.append(try escape())
       } else {
         let from = place
-        while place < bytes.count, bytes[place] != 0x22, bytes[place] != 0x5C, bytes[place] >= 0x20 {
+        while place < bytes.count, bytes[place] != 0x22, bytes[place] != 0x5C, bytes[place] >= 0x20
+        {
           place += 1
         }
         units += Array(String(decoding: bytes[from..<place], as: UTF8.self).utf16)

@@ -12,8 +12,12 @@ public struct BlindFigures: Codable, Sendable, Equatable {
   public var questionTypesByText: [String: Double]
   /// Statements about pairs: the majority answer of the text, or of all where it is new or even.
   public var statements: Double
+  /// The same by the words of the text and their pairs (naive Bayes).
+  public var statementsByWords: Double
   /// Entailment: the majority label of the hypothesis, or of all where it is new or even.
   public var entailment: Double
+  /// The same by the words of the hypothesis and their pairs (naive Bayes).
+  public var entailmentByWords: Double
   /// Referring expressions: the largest box, right from an overlap (IoU) of one half.
   public var expressionsLargestBox: Double
   /// Reasoned choices: the first of the longest answers, and the first answer.
@@ -38,11 +42,15 @@ public struct BlindBaseline: Sendable {
   private var allStatements = Votes()
   private var hypotheses: [UInt64: Votes] = [:]
   private var allHypotheses = Votes()
+  private var statementWords = WordVotes()
+  private var hypothesisWords = WordVotes()
 
   private var byType: [QuestionType: Mean] = [:]
   private var byText: [QuestionType: Mean] = [:]
   private var statements = Mean()
+  private var statementsByWords = Mean()
   private var entailment = Mean()
+  private var entailmentByWords = Mean()
   private var largestBox = Mean()
   private var answers = (longest: Mean(), first: Mean())
   private var rationales = (longest: Mean(), first: Mean())
@@ -56,11 +64,13 @@ public struct BlindBaseline: Sendable {
 
   public mutating func learn(_ statement: PairStatement) {
     allStatements.add(String(statement.answer))
+    statementWords.add(statement.text, String(statement.answer), limit: textLimit)
     learn(String(statement.answer), of: statement.text, in: \.statementTexts)
   }
 
   public mutating func learn(_ triple: EntailmentTriple) {
     allHypotheses.add(triple.label.rawValue)
+    hypothesisWords.add(triple.hypothesis, triple.label.rawValue, limit: textLimit)
     learn(triple.label.rawValue, of: triple.hypothesis, in: \.hypotheses)
   }
 
@@ -70,7 +80,7 @@ public struct BlindBaseline: Sendable {
   private mutating func learn(
     _ answer: String, of text: String, in table: WritableKeyPath<BlindBaseline, [UInt64: Votes]>
   ) {
-    let key = Self.hash(text)
+    let key = BlindHash.of(text)
     guard self[keyPath: table][key] != nil || self[keyPath: table].count < textLimit else { return }
     self[keyPath: table][key, default: Votes()].add(answer)
   }
@@ -79,7 +89,7 @@ public struct BlindBaseline: Sendable {
 
   public mutating func score(_ question: SceneQuestion) {
     let typed = questionTypes[question.type]?.winner
-    let texted = questionTexts[Self.hash(question.text)]?.winner ?? typed
+    let texted = questionTexts[BlindHash.of(question.text)]?.winner ?? typed
     let humans = question.answers.map(\.answer)
     let score = { (guess: String?) in guess.map { VQAAnswer.accuracy($0, among: humans) } ?? 0 }
     byType[question.type, default: Mean()].add(score(typed))
@@ -87,15 +97,19 @@ public struct BlindBaseline: Sendable {
   }
 
   public mutating func score(_ statement: PairStatement) {
-    let own = statementTexts[Self.hash(statement.text)]?.clearWinner
+    let own = statementTexts[BlindHash.of(statement.text)]?.clearWinner
     let guess = own ?? allStatements.winner ?? "false"
     statements.add(guess == String(statement.answer) ? 1 : 0)
+    let worded = statementWords.winner(statement.text)
+    statementsByWords.add(worded == String(statement.answer) ? 1 : 0)
   }
 
   public mutating func score(_ triple: EntailmentTriple) {
-    let own = hypotheses[Self.hash(triple.hypothesis)]?.clearWinner
+    let own = hypotheses[BlindHash.of(triple.hypothesis)]?.clearWinner
     let guess = own ?? allHypotheses.winner ?? ""
     entailment.add(guess == triple.label.rawValue ? 1 : 0)
+    let worded = hypothesisWords.winner(triple.hypothesis)
+    entailmentByWords.add(worded == triple.label.rawValue ? 1 : 0)
   }
 
   public mutating func score(_ expression: ReferringExpression, in scene: Scene) {
@@ -132,7 +146,8 @@ public struct BlindBaseline: Sendable {
     return BlindFigures(
       questionsByType: total(byType).value, questionsByText: total(byText).value,
       questionTypes: named(byType), questionTypesByText: named(byText),
-      statements: statements.value, entailment: entailment.value,
+      statements: statements.value, statementsByWords: statementsByWords.value,
+      entailment: entailment.value, entailmentByWords: entailmentByWords.value,
       expressionsLargestBox: largestBox.value, longestAnswer: answers.longest.value,
       firstAnswer: answers.first.value, longestRationale: rationales.longest.value,
       firstRationale: rationales.first.value,
@@ -143,50 +158,10 @@ public struct BlindBaseline: Sendable {
       ])
   }
 
-  /// FNV-1a: the same in every run.
-  private static func hash(_ text: String) -> UInt64 {
-    text.utf8.reduce(0xcbf2_9ce4_8422_2325) { ($0 ^ UInt64($1)) &* 0x100_0000_01b3 }
-  }
-
   private static func overlap(_ a: SceneBox, _ b: SceneBox) -> Double {
     let width = min(a.x2, b.x2) - max(a.x1, b.x1)
     let height = min(a.y2, b.y2) - max(a.y1, b.y1)
     guard width > 0, height > 0 else { return 0 }
     return Double(width * height) / Double(a.area + b.area - width * height)
   }
-}
-
-/// How often each answer was given.
-private struct Votes: Sendable {
-  var counts: [String: Int] = [:]
-
-  mutating func add(_ answer: String) { counts[answer, default: 0] += 1 }
-
-  /// The most frequent; of several, the first in the alphabet.
-  var winner: String? {
-    counts.min { ($1.value, $0.key) < ($0.value, $1.key) }?.key
-  }
-
-  /// The most frequent, unless two are.
-  var clearWinner: String? {
-    guard let winner, counts.count(where: { $0.value == counts[winner] }) == 1 else { return nil }
-    return winner
-  }
-}
-
-private struct Mean: Sendable {
-  var sum = 0.0
-  var count = 0
-
-  mutating func add(_ value: Double) {
-    sum += value
-    count += 1
-  }
-
-  mutating func add(_ other: Mean) {
-    sum += other.sum
-    count += other.count
-  }
-
-  var value: Double { count == 0 ? 0 : sum / Double(count) }
 }

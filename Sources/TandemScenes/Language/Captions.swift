@@ -4,6 +4,11 @@
 public struct Caption: Codable, Sendable, Equatable {
   public var text: String
   public var claim: SceneClaim
+
+  public init(text: String, claim: SceneClaim) {
+    self.text = text
+    self.claim = claim
+  }
 }
 
 extension SceneTextWriter {
@@ -27,7 +32,9 @@ extension SceneTextWriter {
     for attempt in 0..<(8 * count) where captions.count < count {
       let kind = kinds[attempt % kinds.count]
       guard let caption = caption(kind, facts, &random), facts.truth(caption.claim) == true,
-        !captions.contains(where: { $0.text == caption.text })
+        !captions.contains(where: { $0.text == caption.text }),
+        // The same said otherwise only where there is no more to say.
+        attempt >= 4 * count || !captions.contains(where: { $0.claim == caption.claim })
       else { continue }
       captions.append(caption)
     }
@@ -59,7 +66,8 @@ extension SceneTextWriter {
   }
 
   private func emptyCaptions(_ count: Int) -> [Caption] {
-    let nothing = SceneClaim.count(is: Quantity(.exactly, 0), of: SceneDescription(Lexicon.anything))
+    let nothing = SceneClaim.count(
+      is: Quantity(.exactly, 0), of: SceneDescription(Lexicon.anything))
     let texts = [
       "An empty picture.", "There is nothing in the picture.", "There are no objects here.",
       "A background without any objects.", "The picture is empty.",
@@ -90,7 +98,9 @@ extension SceneTextWriter {
     }
     let list = English.list(phrases)
     let isPlural = facts.scene.objects.count > 1
-    let firstIsOne = claims.first.map { if case .count(let q, _) = $0 { q.number == 1 } else { true } }
+    let firstIsOne = claims.first.map {
+      if case .count(let q, _) = $0 { q.number == 1 } else { true }
+    }
     var forms = [list, "a picture of \(list)", "a picture with \(list)"]
     forms.append("there \(firstIsOne ?? true ? "is" : "are") \(list)")
     if isPlural { forms.append("\(list) are shown together") }
@@ -118,7 +128,8 @@ extension SceneTextWriter {
     let text =
       description.relatives.isEmpty
       ? random.pick(
-        "there is \(phrase) in the picture", "\(phrase) is in the picture", "a picture of \(phrase)",
+        "there is \(phrase) in the picture", "\(phrase) is in the picture",
+        "a picture of \(phrase)",
         "there is \(phrase)")
       : random.pick(phrase, "there is \(phrase)", phrase)
     return Caption(text: Wording.sentence(text), claim: claim)

@@ -13,6 +13,16 @@ public struct EntailmentTriple: Codable, Sendable, Equatable {
   public var hypothesis: String
   public var claim: SceneClaim
   public var label: EntailmentLabel
+
+  public init(
+    scene: Int, premise: String, hypothesis: String, claim: SceneClaim, label: EntailmentLabel
+  ) {
+    self.scene = scene
+    self.premise = premise
+    self.hypothesis = hypothesis
+    self.claim = claim
+    self.label = label
+  }
 }
 
 extension SceneFacts {
@@ -57,7 +67,7 @@ extension SceneTextWriter {
       guard let (claim, nouns) = hypothesis(form, index, &random),
         let scenes = scenes(claim, nouns, form.labels, index, &random)
       else { continue }
-      let text = Wording.sentence(plainWording.clause(claim, &random))
+      let text = Wording.sentence(plainWording.hypothesis(claim, &random))
       guard texts.insert(text).inserted else { continue }
       if !isOpen { turn = (turn + 1) % 3 }
       groups.append(

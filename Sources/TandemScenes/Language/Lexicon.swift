@@ -129,7 +129,9 @@ private struct NounTable {
     for one in classes { for synonym in Set(one.synonyms) { uses[synonym, default: 0] += 1 } }
     var found = [[String]](repeating: [], count: members.count)
     for one in classes {
-      guard let number = nouns[one.name], members[number].count(where: { $0 }) == 1 else { continue }
+      guard let number = nouns[one.name], members[number].count(where: { $0 }) == 1 else {
+        continue
+      }
       found[number] = one.synonyms.filter {
         !$0.isEmpty && uses[$0] == 1 && nouns[$0] == nil && $0 != word
       }

@@ -9,6 +9,14 @@ public struct PairStatement: Codable, Sendable, Equatable {
   public var left: Int
   public var right: Int
   public var answer: Bool
+
+  public init(text: String, claim: PairClaim, left: Int, right: Int, answer: Bool) {
+    self.text = text
+    self.claim = claim
+    self.left = left
+    self.right = right
+    self.answer = answer
+  }
 }
 
 /// One statement with a pair that it is true of and a pair that it is false of.

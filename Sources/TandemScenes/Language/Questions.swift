@@ -56,7 +56,9 @@ extension SceneTextWriter {
     _ draw: (SceneFacts, inout TextRandom) -> QuestionForm?
   ) -> QuestionForm? {
     for _ in 0..<12 {
-      guard let other = pool.other(than: facts.scene.id, &random) else { return draw(facts, &random) }
+      guard let other = pool.other(than: facts.scene.id, &random) else {
+        return draw(facts, &random)
+      }
       guard let form = draw(random.coin() ? facts : other, &random),
         let here = facts.answer(form), let there = other.answer(form), here != there,
         suits(form, facts), suits(form, other)
@@ -224,7 +226,8 @@ extension SceneTextWriter {
   /// "Are there more cats than dogs?", in an order by coin.
   private func moreOfClasses(_ facts: SceneFacts, _ random: inout TextRandom) -> QuestionForm? {
     guard let (first, second) = facts.pair(&random) else { return nil }
-    return more(SceneDescription(facts.className(first)),
+    return more(
+      SceneDescription(facts.className(first)),
       SceneDescription(facts.className(second)), facts)
   }
 

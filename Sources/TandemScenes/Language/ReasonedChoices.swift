@@ -5,11 +5,18 @@
 /// The wrong ones have the form of the right one and are clearly false of the picture; the wrong
 /// rationales agree with the right answer, so that words alone do not rule them out.
 public struct ReasonedChoice: Codable, Sendable, Equatable {
-  public enum Kind: String, Codable, Sendable, CaseIterable { case location, identity, extreme, members }
+  public enum Kind: String, Codable, Sendable, CaseIterable {
+    case location, identity, extreme, members
+  }
 
   public struct Option: Codable, Sendable, Equatable {
     public var text: TaggedText
     public var claim: TaggedClaim
+
+    public init(text: TaggedText, claim: TaggedClaim) {
+      self.text = text
+      self.claim = claim
+    }
   }
 
   public var kind: Kind
@@ -21,6 +28,18 @@ public struct ReasonedChoice: Codable, Sendable, Equatable {
   /// Four.
   public var rationales: [Option]
   public var rationale: Int
+
+  public init(
+    kind: Kind, question: TaggedText, answers: [Option], answer: Int, rationales: [Option],
+    rationale: Int
+  ) {
+    self.kind = kind
+    self.question = question
+    self.answers = answers
+    self.answer = answer
+    self.rationales = rationales
+    self.rationale = rationale
+  }
 }
 
 extension SceneTextWriter {
@@ -93,25 +112,26 @@ extension SceneTextWriter {
 
   // MARK: Kinds
 
-  /// "Where is [0]?" "[0] is to the left of [1]." "[0] is at the left of the picture, …"
+  /// "Where is [0]?" "[0] is to the left of [1] and above it." "[0] is at the left of the picture, …"
   private func location(_ facts: SceneFacts, _ random: inout TextRandom) -> ReasonedChoice? {
-    guard let (first, second) = facts.pair(&random) else { return nil }
-    let spatial: [Bearing] = [.leftOf, .rightOf, .above, .below, .on, .nextTo]
+    guard let (first, second) = facts.pair(&random), let here = facts.place(first),
+      let there = facts.place(second)
+    else { return nil }
     let pointers = [[first], [second]]
-    let answers = spatial.map { bearing in
+    let answers = Self.quarters.map { across, down in
       Option(
-        text: TaggedText("# is \(plainWording.word(bearing, &random)) # .", pointers),
-        claim: .bearing(subject: first, bearing: bearing, object: second))
+        text: TaggedText("# is \(quarter(across, down, &random)) .", pointers),
+        claim: .all(claims: Self.claims(first, across, down, second)))
     }
     return choice(.location, TaggedText("Where is # ?", [[first]]), answers, facts, &random) {
       answer, _ in
-      guard case .bearing(_, let bearing, _) = answer.claim,
-        let here = facts.place(first), let there = facts.place(second),
+      guard case .all(let claims) = answer.claim, claims.count == 2,
+        case .bearing(_, let across, _) = claims[0], case .bearing(_, let down, _) = claims[1],
         // The right one must show why; the others could.
-        shows(bearing, here, there)
+        here.shows(across, there), here.shows(down, there)
       else { return [] }
       return PicturePlace.all.flatMap { one in
-        PicturePlace.all.filter { shows(bearing, one, $0) }.map { other in
+        PicturePlace.all.filter { one.shows(across, $0) && one.shows(down, $0) }.map { other in
           Option(
             text: TaggedText("# is \(one.phrase) , and # is \(other.phrase) .", pointers),
             claim: .all(claims: [.place(of: first, is: one), .place(of: second, is: other)]))
@@ -120,23 +140,25 @@ extension SceneTextWriter {
     }
   }
 
-  /// Whether two places make a bearing plain.
-  private func shows(_ bearing: Bearing, _ one: PicturePlace, _ other: PicturePlace) -> Bool {
-    let columns = PicturePlace.Column.allCases
-    let rows = PicturePlace.Row.allCases
-    let across =
-      (columns.firstIndex(of: other.column) ?? 0) - (columns.firstIndex(of: one.column) ?? 0)
-    let down = (rows.firstIndex(of: other.row) ?? 0) - (rows.firstIndex(of: one.row) ?? 0)
-    switch bearing {
-    case .leftOf: return across > 0
-    case .rightOf: return across < 0
-    case .above: return down > 0
-    case .below: return down < 0
-    default: return false
-    }
+  /// Of these, one is true of two objects that clearly differ both ways, and all are equally likely.
+  private static let quarters: [(Bearing, Bearing)] = [
+    (.leftOf, .above), (.leftOf, .below), (.rightOf, .above), (.rightOf, .below),
+  ]
+
+  /// "to the left of # and above it"
+  private func quarter(
+    _ across: Bearing, _ down: Bearing, _ random: inout TextRandom
+  ) -> String {
+    "\(plainWording.word(across, &random)) # and \(plainWording.word(down, &random)) it"
   }
 
-  /// "What is [0]?" "[0] is a small cat." "[0] is an animal, and it is smaller than [1]."
+  private static func claims(
+    _ first: Int, _ across: Bearing, _ down: Bearing, _ second: Int
+  ) -> [TaggedClaim] {
+    [across, down].map { .bearing(subject: first, bearing: $0, object: second) }
+  }
+
+  /// "What is [0]?" "[0] is a small cat." "[0] is an animal, and it is above [1] …"
   private func identity(
     _ facts: SceneFacts, _ pool: ScenePool, _ random: inout TextRandom
   ) -> ReasonedChoice? {
@@ -163,16 +185,16 @@ extension SceneTextWriter {
     }
     let noun = facts.hypernym(first, &random) ?? Lexicon.anything
     let kind = SceneDescription(noun)
-    return choice(.identity, TaggedText("What is # ?", [[first]]), answers, facts, &random) { _, random in
-      Bearing.allCases.map { bearing in
-        let words = plainWording.word(bearing, &random)
+    return choice(.identity, TaggedText("What is # ?", [[first]]), answers, facts, &random) {
+      _, random in
+      Self.quarters.map { across, down in
+        let words = quarter(across, down, &random)
         return Option(
           text: TaggedText(
-            "# is \(plainWording.a(kind, &random)) , and it is \(words) # .", [[first], [second]]),
-          claim: .all(claims: [
-            .description(of: first, is: kind),
-            .bearing(subject: first, bearing: bearing, object: second),
-          ]))
+            "# is \(plainWording.a(kind, &random)) , and it is \(words) .", [[first], [second]]),
+          claim: .all(
+            claims: [.description(of: first, is: kind)]
+              + Self.claims(first, across, down, second)))
       }
     }
   }
@@ -212,14 +234,13 @@ extension SceneTextWriter {
   /// "Which objects are animals?" "[0] and [2] are." "[0] is a cat, and [2] is a dog."
   private func members(_ facts: SceneFacts, _ random: inout TextRandom) -> ReasonedChoice? {
     let count = facts.scene.objects.count
-    guard count > 2, count < 10, let noun = facts.hypernym(random.below(count), &random) else {
-      return nil
-    }
+    guard count > 3, let noun = facts.hypernym(random.below(count), &random),
+      let members = facts.objects(SceneDescription(noun))?.least
+    else { return nil }
     let kind = SceneDescription(noun)
-    // Every set of one to three objects.
-    let sets = (1..<(1 << count)).filter { $0.nonzeroBitCount <= 3 }.map { bits in
-      (0..<count).filter { bits >> $0 & 1 == 1 }
-    }
+    // Every set of as many objects: how many belong must not tell which.
+    let sets = Self.sets(of: members, below: count)
+    guard sets.count > 3, members < 4 else { return nil }
     let answers = sets.map { set in
       Option(
         text: TaggedText(set.count == 1 ? "Only # is ." : "# are .", [set]),
@@ -236,11 +257,20 @@ extension SceneTextWriter {
       return ([right] + wrong).map { names in
         let parts = names.map { "# is \(plainWording.a(SceneDescription($0), &random))" }
         return Option(
-          text: TaggedText(English.list(parts, ", and").replacing(", ", with: " , ") + " .",
+          text: TaggedText(
+            English.list(parts, ", and").replacing(", ", with: " , ") + " .",
             set.map { [$0] }),
           claim: .all(
             claims: zip(set, names).map { .description(of: $0, is: SceneDescription($1)) }))
       }
     }
+  }
+
+  /// All sets of `size` numbers below `count`.
+  private static func sets(of size: Int, below count: Int) -> [[Int]] {
+    guard size > 0 else { return [[]] }
+    guard size <= count else { return [] }
+    return sets(of: size - 1, below: count - 1).map { $0 + [count - 1] }
+      + sets(of: size, below: count - 1)
   }
 }

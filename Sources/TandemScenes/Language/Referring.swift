@@ -14,6 +14,14 @@ public struct ReferringExpression: Codable, Sendable, Equatable {
   public var box: SceneBox
   public var description: SceneDescription
 
+  public init(text: String, kind: Kind, object: Int, box: SceneBox, description: SceneDescription) {
+    self.text = text
+    self.kind = kind
+    self.object = object
+    self.box = box
+    self.description = description
+  }
+
   /// Whether it means its object and no other, clearly; checked from the description alone.
   public func isUnique(in facts: SceneFacts) -> Bool { facts.only(description) == object }
 }

@@ -7,6 +7,13 @@ public struct RegionDescription: Codable, Sendable, Equatable {
   public var object: Int
   public var box: SceneBox
   public var description: SceneDescription
+
+  public init(phrase: String, object: Int, box: SceneBox, description: SceneDescription) {
+    self.phrase = phrase
+    self.object = object
+    self.box = box
+    self.description = description
+  }
 }
 
 /// What a scene holds: objects with attributes, and what clearly stands how to what.
@@ -36,7 +43,8 @@ public struct SceneGraph: Codable, Sendable, Equatable {
       let one = facts.lexicon.classes[facts.classes[place]]
       return Object(
         id: place, names: [one.name] + one.hypernyms,
-        attributes: [object.size.rawValue] + (object.tint == .natural ? [] : [object.tint.rawValue]),
+        attributes: [object.size.rawValue]
+          + (object.tint == .natural ? [] : [object.tint.rawValue]),
         box: object.box)
     }
     relationships = facts.scene.relations.map {

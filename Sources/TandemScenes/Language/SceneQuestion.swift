@@ -15,6 +15,16 @@ public struct SceneQuestion: Codable, Sendable, Equatable {
   public var answer: String
   /// Ten.
   public var answers: [AnnotatorAnswer]
+
+  public init(
+    text: String, type: QuestionType, form: QuestionForm, answer: String, answers: [AnnotatorAnswer]
+  ) {
+    self.text = text
+    self.type = type
+    self.form = form
+    self.answer = answer
+    self.answers = answers
+  }
 }
 
 /// What one annotator answered.

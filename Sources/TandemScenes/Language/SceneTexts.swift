@@ -23,7 +23,7 @@ public struct SceneTexts: Codable, Sendable, Equatable {
   /// Reads what `jsonLine` wrote.
   public init(jsonLine: Data) throws { self = try JSONDecoder().decode(Self.self, from: jsonLine) }
 
-  init(
+  public init(
     scene: Int, captions: [Caption], regions: [RegionDescription], graph: SceneGraph,
     questions: [SceneQuestion], expressions: [ReferringExpression], choices: [ReasonedChoice]
   ) {

@@ -12,6 +12,10 @@ public struct TaggedText: Codable, Sendable, Hashable {
 
   public var tokens: [Token]
 
+  public init(tokens: [Token]) {
+    self.tokens = tokens
+  }
+
   /// Splits a template at spaces; `pointers` stand for its "#"s in order.
   init(_ template: String, _ pointers: [[Int]] = []) {
     var rest = pointers[...]
@@ -71,6 +75,21 @@ public struct PicturePlace: Codable, Sendable, Hashable {
     self.column = column
   }
 
+  /// Whether an object here bears so to one at another place, beyond doubt.
+  func shows(_ bearing: Bearing, _ other: PicturePlace) -> Bool {
+    let columns = Column.allCases
+    let rows = Row.allCases
+    let across = (columns.firstIndex(of: other.column) ?? 0) - (columns.firstIndex(of: column) ?? 0)
+    let down = (rows.firstIndex(of: other.row) ?? 0) - (rows.firstIndex(of: row) ?? 0)
+    switch bearing {
+    case .leftOf: return across > 0
+    case .rightOf: return across < 0
+    case .above: return down > 0
+    case .below: return down < 0
+    default: return false
+    }
+  }
+
   static let all = Row.allCases.flatMap { row in Column.allCases.map { PicturePlace(row, $0) } }
 
   /// "in the top left of the picture"
@@ -114,7 +133,8 @@ extension SceneFacts {
       return only(SceneDescription(Lexicon.anything, extreme: extreme)).map { $0 == place }
     case .exactly(let places, let description):
       guard let found = objects(description), found.isClear else { return nil }
-      return Set(places) == Set(scene.objects.indices.filter { found.certain >> UInt64($0) & 1 == 1 })
+      return Set(places)
+        == Set(scene.objects.indices.filter { found.certain >> UInt64($0) & 1 == 1 })
     case .place(let place, let ninth):
       guard scene.objects.indices.contains(place), let found = self.place(place) else { return nil }
       return found == ninth

@@ -11,6 +11,8 @@ public enum VQAAnswer {
     if isPlain && !words.contains(answer) { return answer }
     var text = answer.lowercased()
     text = String(text.map { $0 == "\n" || $0 == "\t" ? " " : $0 })
+    while text.first == " " { text.removeFirst() }
+    while text.last == " " { text.removeLast() }
     text = withoutPunctuation(text)
     let cleaned = text.split(separator: " ").compactMap { word -> String? in
       if articles.contains(String(word)) { return nil }

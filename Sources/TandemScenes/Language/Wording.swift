@@ -152,20 +152,24 @@ struct Wording: Sendable {
     case .all(let claims): return English.list(claims.map { clause($0, &random) })
     case .any(let claims):
       if let phrases = alternatives(claims, &random) {
-        return "there is " + English.list(phrases, "or")
+        return "there is " + phrases
       }
       return English.list(claims.map { clause($0, &random) }, "or")
     }
   }
 
-  /// "a cat", "a dog" where every claim says that there is one.
-  private func alternatives(_ claims: [SceneClaim], _ random: inout TextRandom) -> [String]? {
+  /// "a cat or a dog" where every claim says that there is one.
+  private func alternatives(_ claims: [SceneClaim], _ random: inout TextRandom) -> String? {
     var phrases: [String] = []
+    var isOpenEnded = false
     for claim in claims {
       guard case .count(Quantity(.atLeast, 1), let description) = claim else { return nil }
+      // In "a flower or a cat painted by a teacher" both might be.
+      if let hidden = description.hidden, !HiddenProperty(hidden).precedes { isOpenEnded = true }
       phrases.append(a(description, &random))
     }
-    return phrases
+    return isOpenEnded
+      ? phrases.joined(separator: " or there is ") : English.list(phrases, "or")
   }
 
   /// "there is a cat", "there are at most two dogs", "there are no apples".
@@ -191,6 +195,21 @@ struct Wording: Sendable {
     }
   }
 
+  /// The claim as a hypothesis: "the picture shows a cat", "no cat is in the picture", or a clause.
+  func hypothesis(_ claim: SceneClaim, _ random: inout TextRandom) -> String {
+    guard random.coin(), case .count(let quantity, let description) = claim,
+      description.relatives.isEmpty
+    else { return clause(claim, &random) }
+    switch (quantity.comparison, quantity.number) {
+    case (.atLeast, 1):
+      return random.coin()
+        ? "the picture shows \(a(description, &random))"
+        : "\(a(description, &random)) is in the picture"
+    case (.exactly, 0): return "no \(bare(description, .singular, &random)) is in the picture"
+    default: return clause(claim, &random)
+    }
+  }
+
   /// The clause as a sentence.
   static func sentence(_ clause: String) -> String { English.capitalized(clause) + "." }
 }
@@ -205,7 +224,8 @@ public struct HiddenProperty: Sendable, Equatable {
 
   static let living = ["hungry", "thirsty", "well-trained", "vaccinated", "four-year-old"]
   static let made = ["expensive", "rented", "second-hand", "insured", "borrowed"]
-  static let eaten = ["organic", "expensive", "unwashed", "locally grown"]
+  static let grown = ["organic", "expensive", "unwashed", "locally grown"]
+  static let eaten = ["expensive", "homemade", "leftover"]
   /// Of anything that can be drawn.
   static let drawn = [
     "drawn on a Monday", "painted by a teacher", "photographed in May", "chosen by a child",
@@ -229,7 +249,8 @@ public struct HiddenProperty: Sendable, Equatable {
           "household item", "clothing", "toy",
         ], made
       ),
-      (["food", "fruit", "vegetable", "sweet", "drink"], eaten),
+      (["fruit", "vegetable"], grown),
+      (["food", "sweet", "drink"], eaten),
     ]
     for (nouns, properties) in kinds {
       let isKind =

@@ -5,7 +5,7 @@ import TandemFiles
 public import TandemScenes
 
 /// Makes `scenes/<split>/scenes.jsonl` and `language.jsonl`, `scenes/images/<split>/<id>.jpg`,
-/// `scenes/classes.json` and `scenes/cutouts.json`.
+/// `scenes/classes.json` and `scenes/cutouts.json`, and what ``ScenesExport`` makes of them.
 public struct ScenesFetcher: DatasetFetcher {
   public static let name = "scenes"
   public static let summary =
@@ -38,17 +38,20 @@ public struct ScenesFetcher: DatasetFetcher {
     progress(FetchProgress(subject: Self.name, step: "reading cut-outs"))
     let library = try CutoutLibrary(candidates)
     let builder = try ScenesBuilder(library, settings, lines: try lines(library, settings))
-    let facts = try builder.fill(directory) { report in
+    func tell(_ report: ScenesProgress) {
       progress(
         FetchProgress(
           subject: Self.name, step: "\(report.split.rawValue): \(report.step)",
           completed: report.completed, total: report.total))
     }
-    return try card(facts, library, builder, used, directory)
+    let facts = try builder.fill(directory, progress: tell)
+    let blind = try ScenesExport(library, settings, in: directory).write(progress: tell)
+    return try card(facts, blind, library, builder, used, directory)
   }
 
   private func card(
-    _ facts: ScenesFacts, _ library: CutoutLibrary, _ builder: ScenesBuilder,
+    _ facts: ScenesFacts, _ blind: BlindFigures?, _ library: CutoutLibrary,
+    _ builder: ScenesBuilder,
     _ used: [DownloadedPackage], _ directory: String
   ) throws -> DatasetCard {
     var card = DatasetCard(
@@ -61,6 +64,7 @@ public struct ScenesFetcher: DatasetFetcher {
       for file in ["scenes.jsonl"] + masks + builder.lines.map(\.fileName) {
         try card.addFile("\(split.rawValue)/\(file)", in: directory)
       }
+      for file in ScenesExport.files(split) { try card.addFile(file, in: directory) }
       try card.addFolder("images/\(split.rawValue)", in: directory)
     }
     let sources = facts.cutouts.sorted { $0.key < $1.key }.map { "\($0.value) of \($0.key)" }
@@ -77,11 +81,39 @@ public struct ScenesFetcher: DatasetFetcher {
           + "\(settings.jpegQuality).",
         rates.joined(separator: "; ") + ".",
       ]
+    if let blind {
+      try AtomicFile.write(Self.encoded(blind), to: directory + "/blind.json")
+      try card.addFile("blind.json", in: directory)
+      card.notes.append(Self.told(blind))
+    }
+    let rules = SceneTextWriter.Options().annotators
+    card.notes.append(
+      "Annotators' rates: " + String(decoding: try Self.encoded(rules), as: UTF8.self))
     if !library.missingClasses.isEmpty {
       card.notes.append(
         "Left out for want of cut-outs: \(library.missingClasses.joined(separator: ", ")).")
     }
     return card
+  }
+
+  /// What an answer without looking is worth, in words.
+  private static func told(_ blind: BlindFigures) -> String {
+    func share(_ value: Double) -> String { "\((value * 1000).rounded() / 10) %" }
+    let types = blind.questionTypes.sorted { $0.key < $1.key }
+      .map { "\($0.key) \(share($0.value))" }
+    return
+      "Blind (text only, learned from train, scored on test): questions \(share(blind.questionsByType))"
+      + " by their type's most frequent answer (\(types.joined(separator: ", "))), "
+      + "\(share(blind.questionsByText)) by their own text's; statements "
+      + "\(share(blind.statements)), entailment \(share(blind.entailment)), the largest box for "
+      + "an expression \(share(blind.expressionsLargestBox)), the longest answer "
+      + "\(share(blind.longestAnswer)), the longest rationale \(share(blind.longestRationale))."
+  }
+
+  private static func encoded(_ value: some Encodable) throws -> [UInt8] {
+    let encoder = JSONEncoder()
+    encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
+    return Array(try encoder.encode(value))
   }
 
   /// The candidates of all sources, and the packages they come from.
