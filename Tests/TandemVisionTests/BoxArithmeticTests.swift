@@ -55,7 +55,8 @@ import TestSupport
   }
 
   @Test func anchorsInTheFormOfDetectronHaveTheirSizes() throws {
-    let settings = AnchorSettings(sizes: [[32, 100]], ratios: [0.5, 2], form: .detectron, offset: 0.5)
+    let settings = AnchorSettings(
+      sizes: [[32, 100]], ratios: [0.5, 2], form: .detectron, offset: 0.5)
     let boxes = try Anchors(settings).cell(level: 0)
     #expect(boxes.count == 4)
     for (box, (size, ratio)) in zip(boxes, [(32, 0.5), (32, 2), (100, 0.5), (100, 2.0)]) {

@@ -132,7 +132,9 @@ import TestSupport
       let title = "empty"
       let shapes: [String: [Int]]
       var names: [String] { Array(shapes.keys) }
-      func weight(_ name: String) throws -> Tensor? { try shapes[name].map { try Tensor.zeros($0) } }
+      func weight(_ name: String) throws -> Tensor? {
+        try shapes[name].map { try Tensor.zeros($0) }
+      }
     }
     let store = ParameterStore(seed: 1, source: Empty(shapes: published))
     let detector = try FasterRCNN(.torchvisionResNet50, at: store.root)

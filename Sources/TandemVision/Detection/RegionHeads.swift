@@ -94,13 +94,15 @@ struct RegionHeads {
       defer { start += count }
       guard count > 0 else { return [] }
       // Of shape [classes, boxes].
-      let large = try boxes.areAtLeast(settings.leastSide, isInclusive: isInclusive).transposed(0, 1)
+      let large = try boxes.areAtLeast(settings.leastSide, isInclusive: isInclusive).transposed(
+        0, 1)
       let score = try scores.narrow(0, from: start, count).transposed(0, 1)
       let some = try large.select(score, else: Tensor.full([1], -1, on: score.device))
       let kept = try boxes.transposed(0, 1).suppressedByClass(
         scores: some, above: settings.leastScore, overlap: settings.overlap,
         isInclusive: isInclusive)
-      let place = try kept.classes * Tensor.full([1], Double(count), .int64, on: score.device)
+      let place =
+        try kept.classes * Tensor.full([1], Double(count), .int64, on: score.device)
         + kept.places
       let found = try some.reshaped([-1]).rows(place)
       let order = try found.sorted(descending: true)

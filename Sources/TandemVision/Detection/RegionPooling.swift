@@ -90,7 +90,8 @@ private struct RegionMaximum {
         }
         for channel in 0..<channels {
           let plane = UnsafeBufferPointer(
-            rebasing: numbers[(picture * channels + channel) * area..<(picture * channels + channel + 1) * area])
+            rebasing: numbers[
+              (picture * channels + channel) * area..<(picture * channels + channel + 1) * area])
           var target = (index * channels + channel) * cells
           for span in rows {
             for across in columns {

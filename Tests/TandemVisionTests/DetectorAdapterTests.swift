@@ -1,0 +1,129 @@
+import TandemImage
+import TandemNN
+import TandemTorch
+import TandemVision
+import Testing
+import TestSupport
+
+/// Weights of other detectors, brought under the names of this one.
+@Suite struct DetectorAdapterTests {
+  /// Names as they stand in the published files.
+  static let pairs = [
+    "backbone.stem.conv1.weight": "backbone.body.conv1.weight",
+    "backbone.stem.conv1.norm.running_var": "backbone.body.bn1.running_var",
+    "backbone.res2.0.conv1.norm.weight": "backbone.body.layer1.0.bn1.weight",
+    "backbone.res2.0.shortcut.weight": "backbone.body.layer1.0.downsample.0.weight",
+    "backbone.res3.0.shortcut.norm.bias": "backbone.body.layer2.0.downsample.1.bias",
+    "backbone.res4.22.conv3.weight": "backbone.body.layer3.22.conv3.weight",
+    "proposal_generator.rpn_head.conv.weight": "rpn.head.conv.0.0.weight",
+    "proposal_generator.rpn_head.objectness_logits.bias": "rpn.head.cls_logits.bias",
+    "proposal_generator.rpn_head.anchor_deltas.weight": "rpn.head.bbox_pred.weight",
+    "roi_heads.res5.0.shortcut.norm.running_mean":
+      "roi_heads.box_head.layer4.0.downsample.1.running_mean",
+    "roi_heads.res5.2.conv2.weight": "roi_heads.box_head.layer4.2.conv2.weight",
+    "roi_heads.box_predictor.fc_attr.bias": "roi_heads.box_predictor.fc_attr.bias",
+  ]
+
+  @Test func namesOfTheVisualGenomeDetector() throws {
+    let mapping = try DetectorAdapter.detectron2VisualGenome.mapping(
+      Self.pairs.keys.map { ForeignTensor(name: $0, dtype: .float32, shape: [64]) }
+        + [
+          ForeignTensor(name: "backbone.stem.conv1.norm.num_batches_tracked", shape: []),
+          ForeignTensor(
+            name: "proposal_generator.anchor_generator.cell_anchors.0", shape: [15, 4]),
+          ForeignTensor(name: "pixel_mean", shape: [3, 1, 1]),
+        ], .visualGenomeResNet101)
+    #expect(mapping.unused.count == 3)
+    #expect(mapping.entries.count == Self.pairs.count)
+    for (theirs, ours) in Self.pairs { #expect(mapping.entries[ours]?.source == theirs) }
+    #expect(DetectorAdapter.recognised(Self.pairs.keys) == .detectron2VisualGenome)
+    #expect(DetectorAdapter.recognised(["rpn.head.cls_logits.weight"]) == .torchvision)
+    #expect(DetectorAdapter.recognised(["model.layers.0"]) == nil)
+  }
+
+  /// The name of one of our weights in a file of the other form, by the pairs' rule backwards.
+  private func foreign(_ name: String) -> String {
+    var name = name
+    if name.hasPrefix("rpn.head.") {
+      return name.replacing("rpn.head.", with: "proposal_generator.rpn_head.")
+        .replacing("conv.0.0.", with: "conv.").replacing("cls_logits", with: "objectness_logits")
+        .replacing("bbox_pred", with: "anchor_deltas")
+    }
+    for (ours, theirs) in [("layer1", "res2"), ("layer2", "res3"), ("layer3", "res4")] {
+      name = name.replacing("backbone.body.\(ours).", with: "backbone.\(theirs).")
+    }
+    name = name.replacing("roi_heads.box_head.layer4.", with: "roi_heads.res5.")
+      .replacing("backbone.body.", with: "backbone.stem.")
+      .replacing("downsample.0.", with: "shortcut.")
+      .replacing("downsample.1.", with: "shortcut.norm.")
+    for number in 1...3 { name = name.replacing(".bn\(number).", with: ".conv\(number).norm.") }
+    return name
+  }
+
+  @Test func aDetectorInTheOtherFormSeesTheSame() throws {
+    let (detector, store, _) = try RegionAttributeTests.detector()
+    func lastFirst(_ tensor: Tensor) throws -> Tensor {
+      let count = tensor.size(0)
+      return try Tensor.concatenated([
+        tensor.narrow(0, from: 1, count - 1), tensor.narrow(0, from: 0, 1),
+      ])
+    }
+    var theirs: [String: Tensor] = [:]
+    try withoutGradients {
+      for (name, tensor) in store.tensors() {
+        let isTurned = ["cls_score", "cls_embedding", "attr_score"].contains { name.contains($0) }
+        let hasNoBackground = name.contains("box_predictor.bbox_pred")
+        theirs[foreign(name)] =
+          try isTurned
+          ? lastFirst(tensor)
+          : hasNoBackground ? tensor.narrow(0, from: 4, tensor.size(0) - 4) : tensor
+      }
+    }
+    #expect(theirs.count == store.tensors().count)
+    #expect(theirs["roi_heads.box_predictor.bbox_pred.weight"]?.shape == [24, 2048])
+    let config = RegionAttributeTests.config
+    let mapping = try DetectorAdapter.detectron2VisualGenome.mapping(
+      theirs.map { ForeignTensor(name: $0, dtype: $1.dtype, shape: $1.shape) }, config)
+    let other = ParameterStore(
+      seed: 9, source: AdaptedWeights(GivenWeights(theirs), mapping, config))
+    let adapted = try FasterRCNN(config, at: other.root)
+    try other.loadReport().check()
+    let image = try namedPicture("c4", 112, 96)
+    #expect(
+      try adapted.regions([image], .exactly(12)) == detector.regions([image], .exactly(12)))
+    #expect(try adapted.detect([image]) == detector.detect([image]))
+  }
+
+  @Test func oldFilesOfTorchvision() throws {
+    let mapping = try DetectorAdapter.torchvision.mapping(
+      [
+        ForeignTensor(name: "rpn.head.conv.weight", shape: [256, 256, 3, 3]),
+        ForeignTensor(name: "backbone.body.bn1.num_batches_tracked", dtype: .int64, shape: []),
+        ForeignTensor(name: "roi_heads.box_predictor.cls_score.bias", shape: [91]),
+      ], .torchvisionResNet50)
+    #expect(mapping.entries["rpn.head.conv.0.0.weight"]?.source == "rpn.head.conv.weight")
+    #expect(mapping.unused == ["backbone.body.bn1.num_batches_tracked"])
+  }
+
+  @Test func whatDoesNotFitIsRefused() {
+    func refusal(_ tensors: [ForeignTensor]) -> String? {
+      message {
+        _ = try DetectorAdapter.detectron2VisualGenome.mapping(tensors, .visualGenomeResNet101)
+      }
+    }
+    let score = "roi_heads.box_predictor.cls_score.weight"
+    #expect(refusal([ForeignTensor(name: score, shape: [1601, 2048])]) == nil)
+    #expect(refusal([ForeignTensor(name: score, shape: [81, 2048])])?.contains("1601") == true)
+    let boxes = "roi_heads.box_predictor.bbox_pred.weight"
+    #expect(refusal([ForeignTensor(name: boxes, shape: [6400, 2048])]) == nil)
+    #expect(refusal([ForeignTensor(name: boxes, shape: [6404, 2048])])?.contains("6400") == true)
+    #expect(refusal([ForeignTensor(name: "backbone.fpn_lateral2.weight", shape: [1])]) != nil)
+    #expect(
+      refusal([ForeignTensor(name: score, dtype: .int64, shape: [1601, 2048])])?
+        .contains("int64") == true)
+    let conv = "proposal_generator.rpn_head.conv.weight"
+    #expect(
+      refusal([ForeignTensor(name: conv, shape: [1]), ForeignTensor(name: conv, shape: [1])])
+        != nil)
+  }
+}
