@@ -1,4 +1,4 @@
-// A convolution with what follows it in networks over pictures: a bias, a residual sum, a rectifier.
+// A convolution with what follows it in networks over pictures: bias, residual sum, rectifier.
 // Forward in one call of oneDNN, or of our own loops where every channel has its own kernel.
 #include <ATen/core/dispatch/Dispatcher.h>
 #include <ATen/core/grad_mode.h>
@@ -136,8 +136,9 @@ struct Convolution : torch::autograd::Function<Convolution> {
       constexpr float kFar = std::numeric_limits<float>::infinity();
       const edge::Bounds bounds{s.rectifier == kNone ? -kFar : 0.0f,
                                 s.rectifier == kReLU6 ? 6.0f : kFar};
-      output = edge::depthwise(rows_of(x), taps_of(weight), added.defined() ? added.contiguous() : added,
-                               depthwise_shape(x, weight, s), bounds)
+      const at::Tensor shift = added.defined() ? added.contiguous() : added;
+      output = edge::depthwise(rows_of(x), taps_of(weight), shift, depthwise_shape(x, weight, s),
+                               bounds)
                    .permute({0, 3, 1, 2});
     } else {
       output = onednn(last(x), weight, added, sum, s);

@@ -6,6 +6,7 @@
 #include <ATen/ops/zeros.h>
 
 #include <algorithm>
+#include <limits>
 
 #include "edge.hpp"
 #include "parallel.hpp"
@@ -30,12 +31,12 @@ struct Taps {
 /// `tile` neighbouring results of one channel block. `in` is the first tap's pixel of the first
 /// result; results lie `out_step` apart and read `in_step` apart; taps lie `tap_step` apart.
 template <int64_t tile>
-__attribute__((always_inline)) inline void block(const float *in, int64_t row_step, int64_t tap_step,
-                                                 int64_t in_step, const float *kernel,
-                                                 int64_t kernel_row, int64_t kernel_step,
-                                                 int64_t rows, int64_t taps, const float *bias,
-                                                 Bounds bounds, float *out, int64_t out_step,
-                                                 int64_t lanes) {
+__attribute__((always_inline)) inline void block(const float *in, int64_t row_step,
+                                                 int64_t tap_step, int64_t in_step,
+                                                 const float *kernel, int64_t kernel_row,
+                                                 int64_t kernel_step, int64_t rows, int64_t taps,
+                                                 const float *bias, Bounds bounds, float *out,
+                                                 int64_t out_step, int64_t lanes) {
   float sums[tile][kLanes];
   for (int64_t i = 0; i < tile; i++)
     for (int64_t c = 0; c < lanes; c++) sums[i][c] = bias ? bias[c] : 0.0f;
@@ -63,11 +64,11 @@ __attribute__((always_inline)) inline void pixels(const float *in, int64_t row_s
                                                   int64_t out_step, int64_t channels) {
   int64_t c = 0;
   for (; c + kLanes <= channels; c += kLanes)
-    block<tile>(in + c, row_step, tap_step, in_step, kernel + c, kernel_row, kernel_step, rows, taps,
-                bias ? bias + c : nullptr, bounds, out + c, out_step, kLanes);
+    block<tile>(in + c, row_step, tap_step, in_step, kernel + c, kernel_row, kernel_step, rows,
+                taps, bias ? bias + c : nullptr, bounds, out + c, out_step, kLanes);
   if (c < channels)
-    block<tile>(in + c, row_step, tap_step, in_step, kernel + c, kernel_row, kernel_step, rows, taps,
-                bias ? bias + c : nullptr, bounds, out + c, out_step, channels - c);
+    block<tile>(in + c, row_step, tap_step, in_step, kernel + c, kernel_row, kernel_step, rows,
+                taps, bias ? bias + c : nullptr, bounds, out + c, out_step, channels - c);
 }
 
 /// Results of one line that read the same taps: `count` of them.
@@ -187,7 +188,8 @@ int64_t grain(int64_t numbers) { return std::max<int64_t>(1, 16384 / numbers); }
 
 at::Tensor depthwise(const at::Tensor &x, const at::Tensor &kernel, const at::Tensor &bias,
                      const DepthwiseShape &s, Bounds bounds) {
-  const at::Tensor result = at::empty({x.size(0), s.out_height, s.out_width, s.channels}, x.options());
+  const at::Tensor result =
+      at::empty({x.size(0), s.out_height, s.out_width, s.channels}, x.options());
   const float *in = read<float>(x), *weights = read<float>(kernel);
   const float *added = bias.defined() ? read<float>(bias) : nullptr;
   float *out = result.mutable_data_ptr<float>();
@@ -227,7 +229,8 @@ at::Tensor depthwise_input(const at::Tensor &gradient, const at::Tensor &kernel,
   const float *in = read<float>(gradient), *weights = read<float>(kernel);
   float *out = result.mutable_data_ptr<float>();
   const int64_t line = s.width * s.channels, row_step = s.out_width * s.channels;
-  const Bounds free{-std::numeric_limits<float>::infinity(), std::numeric_limits<float>::infinity()};
+  constexpr float kFar = std::numeric_limits<float>::infinity();
+  const Bounds free{-kFar, kFar};
   // A pixel is read by every stride-th tap; with each such tap back, the result before. So pixels
   // `stride` apart read alike, results as a picture, with the taps in falling order.
   struct Line {

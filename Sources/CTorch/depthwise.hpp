@@ -4,8 +4,8 @@
 
 namespace edge {
 
-/// How a kernel of `size` × `size` moves over a picture [height, width, channels], and what it makes
-/// of it: [out_height, out_width, channels]. `top` and `left` are rows and columns of zeros before
+/// How a kernel of `size` × `size` moves over a picture [height, width, channels], and what it
+/// makes of it: [out_height, out_width, channels]. `top` and `left` are rows and columns of zeros before
 /// the picture; after it there are as many as the output asks for.
 struct DepthwiseShape {
   int64_t size, stride, top, left;

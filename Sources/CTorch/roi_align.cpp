@@ -188,10 +188,11 @@ EDGE_VECTOR void pool(const float *picture, int64_t columns, int64_t channels, c
     if (!written[p]) std::memset(out + p * width, 0, width * sizeof(float));
 }
 
-/// Adds to a picture what the gradients of one box's bins give to it, for `count` channels.
+/// Adds to a picture what the gradients of one box's bins, `step` apart, give to it, for `count`
+/// channels.
 EDGE_VECTOR void unpool(float *picture, int64_t columns, int64_t channels, const Region &region,
                         const Settings &settings, int64_t count, float *line,
-                        const float *gradient) {
+                        const float *gradient, int64_t step) {
   const Axis &ys = region.y, &xs = region.x;
   for (int64_t y = ys.begin; y < ys.end; y++) {
     bool filled = false;
@@ -199,7 +200,7 @@ EDGE_VECTOR void unpool(float *picture, int64_t columns, int64_t channels, const
       const float weight = ys.weight(p, y);
       if (weight == 0) continue;
       for (int64_t q = 0; q < settings.width; q++) {
-        const float *bin = gradient + (p * settings.width + q) * channels;
+        const float *bin = gradient + (p * settings.width + q) * step;
         if (filled) {
           add_scaled(bin, weight, line + q * count, count);
         } else {
@@ -216,6 +217,16 @@ EDGE_VECTOR void unpool(float *picture, int64_t columns, int64_t channels, const
                    picture + (y * columns + reach.first + t) * channels, count);
     }
   }
+}
+
+/// out[j][i] = in[i][j], in squares that stay in the cache.
+EDGE_VECTOR void turn(const float *in, int64_t rows, int64_t columns, float *__restrict out) {
+  constexpr int64_t kSide = 16;
+  for (int64_t j = 0; j < columns; j += kSide)
+    for (int64_t i = 0; i < rows; i += kSide)
+      for (int64_t b = j; b < std::min(columns, j + kSide); b++)
+        for (int64_t a = i; a < std::min(rows, i + kSide); a++)
+          out[b * rows + a] = in[a * columns + b];
 }
 
 /// Channels last, as float32: [N, H, W, C].
@@ -236,21 +247,26 @@ struct RoIAlign : torch::autograd::Function<RoIAlign> {
     const at::Tensor rows = channels_last(features);
     const int64_t height = rows.size(1), width = rows.size(2), channels = rows.size(3);
     const int64_t count = boxes.size(0), bins = settings.height * settings.width * channels;
+    // The result's channels lie as those of the features do.
+    const bool first = features.is_contiguous();
+    const std::vector<int64_t> shape{count, settings.height, settings.width, channels};
     const at::Tensor result =
-        at::empty({count, settings.height, settings.width, channels}, rows.options());
+        first ? at::empty({count, channels, settings.height, settings.width}, rows.options())
+              : at::empty(shape, rows.options()).permute({0, 3, 1, 2});
     const float *in = edge::read<float>(rows), *box = edge::read<float>(boxes);
     float *out = result.mutable_data_ptr<float>();
     edge::parallel(count, 1, [&](int64_t begin, int64_t end) {
       Region region;
-      std::vector<float> line(settings.width * channels);
+      std::vector<float> line(settings.width * channels), own(first ? bins : 0);
       for (int64_t k = begin; k < end; k++) {
         region.set(box + 5 * k, settings, height, width);
+        float *target = out + k * bins;
         pool(in + region.picture * height * width * channels, width, channels, region, settings,
-             line.data(), out + k * bins);
+             line.data(), first ? own.data() : target);
+        if (first) turn(own.data(), bins / channels, channels, target);
       }
     });
-    const at::Tensor moved = result.permute({0, 3, 1, 2});
-    return features.is_contiguous() ? moved.contiguous() : moved;
+    return result;
   }
 
   static variable_list backward(AutogradContext *context, variable_list gradients) {
@@ -261,7 +277,8 @@ struct RoIAlign : torch::autograd::Function<RoIAlign> {
     const Settings settings{context->saved_data["scale"].toDouble(), grid[0], grid[1], grid[2],
                             grid[3] != 0};
     const int64_t channels = shape[1], height = shape[2], width = shape[3];
-    const at::Tensor given = channels_last(gradients[0]);
+    const bool first = gradients[0].is_contiguous() && gradients[0].scalar_type() == at::kFloat;
+    const at::Tensor given = first ? gradients[0] : channels_last(gradients[0]);
     const at::Tensor result = at::zeros({shape[0], height, width, channels}, given.options());
     const float *in = edge::read<float>(given), *box = edge::read<float>(boxes);
     float *out = result.mutable_data_ptr<float>();
@@ -270,11 +287,15 @@ struct RoIAlign : torch::autograd::Function<RoIAlign> {
     // order, so that neither threads nor chance change a sum.
     edge::parallel(channels, 16, [&](int64_t begin, int64_t end) {
       Region region;
-      std::vector<float> line(settings.width * (end - begin));
+      const int64_t own = end - begin, places = settings.height * settings.width;
+      std::vector<float> line(settings.width * own), turned(first ? places * own : 0);
       for (int64_t k = 0; k < count; k++) {
         region.set(box + 5 * k, settings, height, width);
+        const float *gradient = in + k * bins + begin;
+        if (first) turn(in + k * bins + begin * places, own, places, turned.data());
         unpool(out + region.picture * height * width * channels + begin, width, channels, region,
-               settings, end - begin, line.data(), in + k * bins + begin);
+               settings, own, line.data(), first ? turned.data() : gradient,
+               first ? own : channels);
       }
     });
     const auto type = static_cast<at::ScalarType>(context->saved_data["type"].toInt());

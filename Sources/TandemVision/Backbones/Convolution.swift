@@ -37,6 +37,8 @@ public struct Convolution {
   public let bias: Parameter?
   public let shape: ConvolutionShape
   private let rectifier: Rectifier
+  /// Weights do not keep their store: what uses them does.
+  private let store: ParameterStore
 
   /// Claims `weight` [out, in / groups, size, size] and, where asked for, `bias` [out] (not decayed).
   public init(
@@ -47,6 +49,7 @@ public struct Convolution {
     self.bias = bias ? try path("bias", [shape.output], .zeros, decay: false) : nil
     self.shape = shape
     self.rectifier = rectifier
+    store = path.store
   }
 
   public func callAsFunction(_ x: Tensor) throws -> Tensor {
@@ -74,6 +77,7 @@ public final class NormedConvolution {
   public let shape: ConvolutionShape
   public let norm: Norm
   private let rectifier: Rectifier
+  private let store: ParameterStore
   private var folded: Folded?
 
   public enum Norm {
@@ -103,6 +107,7 @@ public final class NormedConvolution {
     }
     self.shape = shape
     self.rectifier = rectifier
+    store = path.store
   }
 
   /// - Parameter residual: of the result's shape.
@@ -135,11 +140,13 @@ public final class NormedConvolution {
     }
   }
 
+  private var productType: DType { store.precision == .bfloat16 ? .bfloat16 : .float32 }
+
   /// The kernel times the norm's scale, and the norm's shift. Kept where nothing learns from it.
   private func foldedWeights() throws -> (kernel: Tensor, shift: Tensor) {
     let isFixed: Bool
     if case .frozen = norm { isFixed = weight.group.isFrozen } else { isFixed = false }
-    if let folded, isFixed || (!isRecordingGradients && folded.generation == weight.generation) {
+    if let folded, isFixed || (!isRecordingGradients && folded.generation == store.generation) {
       return (folded.kernel, folded.shift)
     }
     func fold() throws -> (Tensor, Tensor) {
@@ -150,11 +157,11 @@ public final class NormedConvolution {
       case .trained(let trained): (scale, shift) = try trained.folded()
       }
       let kernel = try weight.value * scale.reshaped([shape.output, 1, 1, 1])
-      return (try kernel.to(weight.productType), try shift.to(weight.productType))
+      return (try kernel.to(productType), try shift.to(productType))
     }
     guard isFixed || !isRecordingGradients else { return try fold() }
     let (kernel, shift) = try withoutGradients { try fold() }
-    folded = Folded(generation: weight.generation, kernel: kernel, shift: shift)
+    folded = Folded(generation: store.generation, kernel: kernel, shift: shift)
     return (kernel, shift)
   }
 }
