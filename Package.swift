@@ -76,8 +76,15 @@ let package = Package(
         "TandemPickle", argumentParser,
       ]),
     .testTarget(name: "TandemFilesTests", dependencies: ["TandemFiles"]),
+    // A child process that tests kill, and a benchmark of stores.
+    .executableTarget(
+      name: "RegionsProbe", dependencies: ["TandemRegions", "TandemFiles"],
+      path: "Tests/RegionsProbe"),
+    .testTarget(
+      name: "TandemRegionsTests", dependencies: ["TandemRegions", "TandemFiles", "RegionsProbe"]),
     .testTarget(name: "TandemPickleTests", dependencies: ["TandemPickle", "TandemFiles"]),
-    .testTarget(name: "TandemScenesTests", dependencies: ["TandemScenes", "TandemImage", "TandemFiles"]),
+    .testTarget(
+      name: "TandemScenesTests", dependencies: ["TandemScenes", "TandemImage", "TandemFiles"]),
     .testTarget(name: "TandemTextTests", dependencies: ["TandemText"]),
     .testTarget(name: "TandemImageTests", dependencies: ["TandemImage"]),
     .testTarget(
@@ -113,6 +120,12 @@ let package = Package(
       ]),
     .testTarget(name: "TandemTasksTests", dependencies: ["TandemTasks", "TestSupport"]),
     .testTarget(name: "TandemTrainTests", dependencies: ["TandemTrain", "TestSupport"]),
+    .testTarget(
+      name: "TandemRecipesTests",
+      dependencies: [
+        "TandemRecipes", "TandemVision", "TandemRegions", "TandemScenes", "TandemImage",
+        "TandemTorch", "TandemFiles", "TandemNN",
+      ]),
     .testTarget(name: "TandemDataTests", dependencies: ["TandemData", "TestSupport"]),
   ],
   cxxLanguageStandard: .cxx20

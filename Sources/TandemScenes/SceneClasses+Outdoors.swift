@@ -83,7 +83,7 @@ extension SceneClasses {
         "vehicles/auto/sportscar3",
       ]),
     SceneClassRule(
-      "race car", "race cars", ["racing car"], roadVehicle,
+      "race car", "race cars", ["racing car"], ["car"] + roadVehicle,
       ["racing car", "vehicles/race/f1_car", "vehicles/race/indycar"]),
     SceneClassRule(
       "bus", "buses", ["coach"], roadVehicle,

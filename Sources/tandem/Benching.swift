@@ -11,8 +11,8 @@ struct Bench: ParsableCommand {
       Example:
         tandem bench --preset b32 --repeats 5
       """,
-    subcommands: [Model.self, Growth.self, Loading.self, Worker.self], defaultSubcommand: Model.self
-  )
+    subcommands: [Model.self, Growth.self, Loading.self, Regions.self, Worker.self],
+    defaultSubcommand: Model.self)
 }
 
 /// `text` at the right end of `width` places.
@@ -182,6 +182,41 @@ extension Bench {
         case: name, batch: batch, precision: precision, device: device, folder: work,
         threads: threads)
       try worker.serve(checkFile: check, read: { readLine() }, write: { printLine($0) })
+    }
+  }
+}
+
+extension Bench {
+  struct Regions: ParsableCommand {
+    static let configuration = CommandConfiguration(
+      abstract: "Time a Visual Genome detector's stages on a picture of 1000 × 600.",
+      discussion: """
+        Random weights and pictures; then suppression alone: 1600 classes of 1000 boxes each.
+
+        Example:
+          tandem bench regions --repeats 5
+        """)
+    @Option(help: "Timed runs, after one that warms up.") var repeats = 5
+    @Option(help: "Threads inside an operator; 0 for all cores.") var threads = 0
+    @Flag(help: "ResNet-101 instead of ResNet-50.") var deep = false
+
+    func validate() throws {
+      guard repeats > 0 else { throw ValidationError("--repeats must be at least 1") }
+    }
+
+    func run() throws {
+      let found = try RegionBenchmark.extraction(
+        isDeep: deep, repeats: repeats, threads: threads)
+      printLine(
+        "ResNet-\(deep ? 101 : 50) C4, 1000 × 600: \(fixed(found.secondsPerPicture, 3)) s a picture"
+      )
+      for (stage, share) in found.shares.sorted(by: { $0.value > $1.value }) {
+        printLine("  \(right(percent(share), 8))  \(stage)")
+      }
+      let alone = try RegionBenchmark.suppression(repeats: repeats, threads: threads)
+      printLine(
+        "suppression of \(alone.classes) classes × \(alone.boxes) boxes "
+          + "(\(alone.candidates) above 0.05): \(fixed(alone.milliseconds, 2)) ms")
     }
   }
 }

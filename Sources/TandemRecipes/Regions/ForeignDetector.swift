@@ -2,31 +2,70 @@ internal import TandemCore
 internal import TandemNN
 internal import TandemPickle
 internal import TandemTorch
+internal import TandemTrain
 internal import TandemVision
 
 extension LoadedDetector {
   /// A detector file of torchvision (`fasterrcnn_resnet50_fpn`'s state dictionary) or of Detectron2's
-  /// Visual Genome models (bottom-up attention), told apart by the names of the weights.
+  /// Visual Genome models (bottom-up attention), told apart by the names of the weights; a file of
+  /// `torch.save`, a pickle of arrays, or safetensors.
   static func foreign(_ path: String, device: Device) throws -> LoadedDetector {
-    let shapes = try Dictionary(
-      uniqueKeysWithValues: PickleWeights.arrays(path).map { ($0.name, $0.array.shape) })
-    if shapes["backbone.fpn.inner_blocks.0.0.weight"] != nil {
-      var config = DetectorConfig.torchvisionResNet50
-      config.classes = (shapes["roi_heads.box_predictor.cls_score.weight"]?.first ?? 91) - 1
-      return try make(config, path, PickleWeights(path: path), device)
+    let (source, tensors) = try read(path)
+    guard let form = DetectorAdapter.recognised(tensors.map(\.name)) else {
+      throw ParameterError(
+        "\(path): is neither a detector of torchvision (backbone.body.…) nor of Detectron2 "
+          + "(backbone.stem.…); its first names are "
+          + tensors.map(\.name).sorted().prefix(3).joined(separator: ", "))
     }
-    throw ParameterError(
-      "\(path): is neither torchvision's Faster R-CNN (no backbone.fpn.…) nor Detectron2's "
-        + "(no backbone.res2.…); its first names are "
-        + shapes.keys.sorted().prefix(3).joined(separator: ", "))
-  }
-
-  private static func make(
-    _ config: DetectorConfig, _ path: String, _ weights: any WeightSource, _ device: Device
-  ) throws -> LoadedDetector {
-    let store = ParameterStore(seed: 0, device: device, source: weights)
+    let config = Self.config(form, tensors)
+    let store = ParameterStore(
+      seed: 0, device: device,
+      source: AdaptedWeights(source, try form.mapping(tensors, config), config))
     let network = try FasterRCNN(config, at: store.root)
     try store.loadReport().check()
     return LoadedDetector(network, classNames: nil, attributeNames: nil, title: path)
+  }
+
+  private static func read(_ path: String) throws -> (any WeightSource, [ForeignTensor]) {
+    if path.hasSuffix(".safetensors") {
+      let file = try SafeTensorsFile(path: path)
+      return (
+        SafeTensorsSource(file),
+        file.entries.map { ForeignTensor(name: $0, dtype: $1.dtype, shape: $1.shape) }
+      )
+    }
+    let arrays = try PickleWeights.arrays(path)
+    return (
+      try PickleWeights(path: path),
+      arrays.filter { $0.array.elementType.isFloatingPoint }
+        .map { ForeignTensor(name: $0.name, shape: $0.array.shape) }
+    )
+  }
+
+  /// The published settings with the file's own numbers of classes and attributes, and its depth.
+  private static func config(
+    _ form: DetectorAdapter, _ tensors: [ForeignTensor]
+  ) -> DetectorConfig {
+    let shapes = Dictionary(tensors.map { ($0.name, $0.shape) }) { first, _ in first }
+    func rows(_ layer: String) -> Int? {
+      shapes["roi_heads.box_predictor.\(layer).weight"]?.first.map { $0 - 1 }
+    }
+    func has(_ name: String) -> Bool { shapes[name] != nil }
+    var config: DetectorConfig
+    switch form {
+    case .torchvision:
+      config = .torchvisionResNet50
+      if has("backbone.body.layer3.22.conv1.weight") {
+        config.backbone.resNet.blocks = ResNetShape.resNet101.blocks
+      }
+    case .detectron2VisualGenome:
+      config = .visualGenomeResNet101
+      if !has("backbone.res4.22.conv1.weight") {
+        config.backbone.resNet.blocks = ResNetShape.resNet50.blocks
+      }
+      config.attributes = rows("attr_score") ?? 0
+    }
+    config.classes = rows("cls_score") ?? config.classes
+    return config
   }
 }

@@ -104,9 +104,9 @@ public enum VQAFiles {
     try AtomicFile.write(to: path) { file in
       let sink = JSONSink { try file.write($0) }
       try sink.raw(
-        "{\"info\":{},\"license\":{},\"task_type\":\"Open-Ended\",\"data_type\":\"composed scenes\","
+        "{\"info\":{},\"license\":{},\"task_type\":\"Open-Ended\","
       )
-      try sink.raw("\"data_subtype\":")
+      try sink.raw("\"data_type\":\"composed scenes\",\"data_subtype\":")
       try sink.string(subset)
       try sink.raw(",\"\(list)\":[")
       var isFirst = true

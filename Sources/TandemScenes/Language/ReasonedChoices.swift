@@ -112,7 +112,7 @@ extension SceneTextWriter {
 
   // MARK: Kinds
 
-  /// "Where is [0]?" "[0] is to the left of [1] and above it." "[0] is at the left of the picture, …"
+  /// "Where is [0]?" "[0] is to the left of [1] and above it." "[0] is at the left of …"
   private func location(_ facts: SceneFacts, _ random: inout TextRandom) -> ReasonedChoice? {
     guard let (first, second) = facts.pair(&random), let here = facts.place(first),
       let there = facts.place(second)
@@ -140,7 +140,7 @@ extension SceneTextWriter {
     }
   }
 
-  /// Of these, one is true of two objects that clearly differ both ways, and all are equally likely.
+  /// One of these is true of two objects that clearly differ both ways; all are equally likely.
   private static let quarters: [(Bearing, Bearing)] = [
     (.leftOf, .above), (.leftOf, .below), (.rightOf, .above), (.rightOf, .below),
   ]

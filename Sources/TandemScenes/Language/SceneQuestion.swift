@@ -87,7 +87,7 @@ extension Wording {
     case .tint(let description):
       return random.chance(0.7)
         ? "What color is \(the(description, &random))?"
-        : "Which color does \(the(description, &random)) have?"
+        : "What is the color of \(the(description, &random))?"
     case .side(let subject, let landmark):
       return "Is \(the(subject, &random)) to the left or to the right of "
         + "\(the(landmark, &random))?"
@@ -116,19 +116,22 @@ extension Wording {
   private func whatQuestion(_ description: SceneDescription, _ random: inout TextRandom) -> String {
     let isAny = description.noun == Lexicon.anything
     let noun = description.noun
+    // "Which piece of fruit", but "what animal".
+    let which =
+      isAny
+      ? "What"
+      : English.measure(for: noun) == nil ? "What \(noun)" : "Which \(lexicon.singular(noun))"
     var attributes = description
     attributes.relatives = []
     if let relative = description.relatives.first, attributes.isPlain {
-      let landmark = the(relative.landmark, &random)
-      let bearing = word(relative.bearing, &random)
-      return (isAny ? "What" : "What \(noun)") + " is \(bearing) \(landmark)?"
+      return "\(which) is \(word(relative.bearing, &random)) \(the(relative.landmark, &random))?"
     }
     if description.isPlain, !isAny {
       return random.coin()
-        ? "What kind of \(noun) is in the picture?" : "Which \(noun) is in the picture?"
+        ? "What kind of \(noun) is in the picture?"
+        : "Which \(lexicon.singular(noun)) is in the picture?"
     }
-    return isAny || random.coin()
-      ? "What is \(the(description, &random))?"
-      : "What kind of \(noun) is \(the(description, &random))?"
+    if isAny || random.coin() { return "What is \(the(description, &random))?" }
+    return "What kind of \(noun) is the \(adjectives(description, &random)) one?"
   }
 }

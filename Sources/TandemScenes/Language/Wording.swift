@@ -15,10 +15,7 @@ struct Wording: Sendable {
     _ description: SceneDescription, _ number: Number = .singular,
     _ random: inout TextRandom
   ) -> String {
-    var words: [String] = []
-    if let extreme = description.extreme { words.append(self.word(extreme, &random)) }
-    if let size = description.size { words.append(self.word(size, &random)) }
-    if let tint = description.tint { words.append(tint.rawValue) }
+    var words = [adjectives(description, &random)].filter { !$0.isEmpty }
     let hidden = description.hidden.map { HiddenProperty($0) }
     if let hidden, hidden.precedes { words.append(hidden.text) }
     words.append(noun(description.noun, number, &random))
@@ -27,6 +24,15 @@ struct Wording: Sendable {
       if place > 0 { words.append("and") }
       words.append(self.relative(relative, of: description, number, &random))
     }
+    return words.joined(separator: " ")
+  }
+
+  /// "largest", "small red"; empty where there is none.
+  func adjectives(_ description: SceneDescription, _ random: inout TextRandom) -> String {
+    var words: [String] = []
+    if let extreme = description.extreme { words.append(word(extreme, &random)) }
+    if let size = description.size { words.append(word(size, &random)) }
+    if let tint = description.tint { words.append(tint.rawValue) }
     return words.joined(separator: " ")
   }
 

@@ -41,6 +41,8 @@ public final class FasterRCNN {
   private let proposals: RegionProposals
   private let heads: RegionHeads
   private let store: ParameterStore
+  /// Where the time of looking at pictures is added up; nil for nowhere.
+  public var clock: StageClock?
 
   /// - Throws: `DetectionError` or `VisionError` for a config that does not fit together,
   ///   `ParameterError` for names that are taken.
@@ -132,9 +134,11 @@ public final class FasterRCNN {
   private func look(
     _ batch: PreparedPictures
   ) throws -> (boxes: [[Box]], outputs: RegionOutputs) {
-    let maps = try backbone(batch.pixels, .inference)
-    let boxes = try propose(maps, batch, isTraining: false).map(\.boxes)
-    return (boxes, try heads(maps, boxes: boxes, .inference))
+    let maps = try clock.time(.backbone) { try backbone(batch.pixels, .inference) }
+    let boxes = try clock.time(.proposals) {
+      try propose(maps, batch, isTraining: false).map(\.boxes)
+    }
+    return (boxes, try clock.time(.heads) { try heads(maps, boxes: boxes, .inference) })
   }
 
   // MARK: regions
@@ -143,20 +147,26 @@ public final class FasterRCNN {
   /// proposals that their features were read from.
   public func regions(_ images: [Image], _ selection: RegionSelection) throws -> [PictureRegions] {
     try withoutGradients {
-      let batch = try config.preparation.batch(images, on: store.device)
+      let batch = try clock.time(.preparation) {
+        try config.preparation.batch(images, on: store.device)
+      }
       let seen = try look(batch)
       let probabilities = try seen.outputs.logits.softmax(-1)
       var start = 0
       return try seen.boxes.enumerated().map { picture, boxes in
         defer { start += boxes.count }
         let own = boxes.map { batch.toOriginal($0, picture: picture) }
-        let chosen = try selection.chosen(
-          own, probabilities: probabilities.narrow(0, from: start, boxes.count),
-          isInclusive: config.regions.coding.isInclusive)
-        return try describe(
-          seen.outputs, probabilities, rows: chosen.places.map { start + $0 },
-          boxes: chosen.places.map { own[$0] }, confidences: chosen.confidences,
-          size: batch.originals[picture])
+        let chosen = try clock.time(.suppression) {
+          try selection.chosen(
+            own, probabilities: probabilities.narrow(0, from: start, boxes.count),
+            isInclusive: config.regions.coding.isInclusive)
+        }
+        return try clock.time(.description) {
+          try describe(
+            seen.outputs, probabilities, rows: chosen.places.map { start + $0 },
+            boxes: chosen.places.map { own[$0] }, confidences: chosen.confidences,
+            size: batch.originals[picture])
+        }
       }
     }
   }
