@@ -95,7 +95,9 @@ let package = Package(
     .testTarget(name: "ArchitectureTests"),
     .testTarget(
       name: "EndToEndTests",
-      dependencies: ["TandemCore", "TandemFiles", "TandemImage", "TandemTorch", "tandem"]),
+      dependencies: [
+        "TandemCore", "TandemFiles", "TandemImage", "TandemTorch", "TandemScenes", "tandem",
+      ]),
 
     // Numeric tests.
     .target(name: "TestSupport", dependencies: ["TandemCore"], path: "Tests/TestSupport"),
