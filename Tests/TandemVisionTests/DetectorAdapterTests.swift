@@ -30,7 +30,7 @@ import TestSupport
         + [
           ForeignTensor(name: "backbone.stem.conv1.norm.num_batches_tracked", shape: []),
           ForeignTensor(
-            name: "proposal_generator.anchor_generator.cell_anchors.0", shape: [15, 4]),
+            name: "proposal_generator.anchor_generator.cell_anchors.0", shape: [12, 4]),
           ForeignTensor(name: "pixel_mean", shape: [3, 1, 1]),
         ], .visualGenomeResNet101)
     #expect(mapping.unused.count == 3)
@@ -88,7 +88,7 @@ import TestSupport
       seed: 9, source: AdaptedWeights(GivenWeights(theirs), mapping, config))
     let adapted = try FasterRCNN(config, at: other.root)
     try other.loadReport().check()
-    let image = try namedPicture("c4", 112, 96)
+    let image = try namedPicture("c4", 112, 90)
     #expect(
       try adapted.regions([image], .exactly(12)) == detector.regions([image], .exactly(12)))
     #expect(try adapted.detect([image]) == detector.detect([image]))
@@ -125,5 +125,41 @@ import TestSupport
     #expect(
       refusal([ForeignTensor(name: conv, shape: [1]), ForeignTensor(name: conv, shape: [1])])
         != nil)
+  }
+
+  /// A detector starts from a classifier: everything of its body, nothing of its own layers.
+  @Test(arguments: ["tiny-c4-resnet18", "small-efficientnet-lite0"])
+  func aClassifierIsAStart(preset: String) throws {
+    let config = try DetectorConfig(preset: preset)
+    var classifier: [String: Tensor] = [:]
+    let other = ParameterStore(seed: 8)
+    if config.backbone.kind == .resNet {
+      _ = try ResNet(config.backbone.resNet, at: other.root)
+      classifier["fc.weight"] = try Tensor.zeros([10, 512])
+      classifier["bn1.num_batches_tracked"] = try Tensor.zeros([], .int64)
+    } else {
+      _ = try EfficientNetLiteClassifier(at: other.root)
+    }
+    classifier.merge(other.tensors()) { $1 }
+    var settings = DetectorTrainingTests.settings
+    settings.steps = 1
+    let training = try DetectorTraining(
+      config, settings, source: BackboneWeights(GivenWeights(classifier), config),
+      mayLack: BackboneWeights.mayLack)
+    let (name, theirs) =
+      config.backbone.kind == .resNet
+      ? ("roi_heads.box_head.layer4.0.conv2.weight", "layer4.0.conv2.weight")
+      : ("backbone.body._blocks.7._project_conv.weight", "_blocks.7._project_conv.weight")
+    let found = try #require(training.store[name])
+    #expect(try found.value.floats() == other[theirs]?.value.floats())
+    classifier = classifier.filter {
+      !$0.key.contains(config.backbone.kind == .resNet ? "layer2" : "_blocks.3")
+    }
+    #expect(
+      message {
+        _ = try DetectorTraining(
+          config, settings, source: BackboneWeights(GivenWeights(classifier), config),
+          mayLack: BackboneWeights.mayLack)
+      }?.contains("missing") == true)
   }
 }

@@ -153,6 +153,12 @@ import TestSupport
     #expect(try refusal([AnnotatedObject(box: box, label: 0)]).contains("label 0"))
     #expect(
       try refusal([AnnotatedObject(box: box, label: 1, attributes: [4])]).contains("attribute 4"))
+    let huge = Box(x1: 1, y1: 1, x2: 1e30, y2: 20)
+    #expect(try refusal([AnnotatedObject(box: huge, label: 1)]).contains("no area"))
+    let image = try Self.picture(0)
+    for box in [huge, Box(x1: .nan, y1: 1, x2: 5, y2: 20), Box(x1: 9, y1: 1, x2: 5, y2: 20)] {
+      #expect(message { _ = try detector.regions([image], boxes: [[box]]) } != nil)
+    }
     let thin = Box(x1: 5, y1: 1, x2: 5, y2: 20)
     #expect(try refusal([AnnotatedObject(box: thin, label: 1)]).contains("no area"))
   }
@@ -170,6 +176,9 @@ import TestSupport
     #expect(refusal { $0.proposals.anchors.sizes = [[8], [16, 24], [32], [64]] } != nil)
     #expect(refusal { $0.proposals.coding.weights = [1] } != nil)
     #expect(refusal { $0.backbone.widths = [] } != nil)
+    #expect(refusal { $0.regions.sampler.foreground = 2 } != nil)
+    #expect(refusal { $0.proposals.candidates.inference = 0 } != nil)
+    #expect(refusal { $0.preparation.longer = .max } != nil)
     #expect(refusal { _ in } == nil)
   }
 }

@@ -38,13 +38,14 @@ import TestSupport
 
   static let config = DetectorConfig(
     preparation: PicturePreparation(
-      shorter: [96], longer: 112, scale: 1, mean: [103, 116, 123], deviation: [57, 57, 57],
+      shorter: [90], longer: 112, scale: 1, mean: [103, 116, 123], deviation: [57, 57, 57],
       isBlueFirst: true, multiple: 1),
     backbone: BackboneSettings(
       kind: .resNet,
       resNet: ResNetShape(
         blocks: [1, 1, 1, 1], hasBottlenecks: true, stridePlace: .first,
-        isLastStageDilated: true)),
+        isLastStageDilated: true),
+      poolsAsCaffe: true),
     proposals: ProposalSettings(
       anchors: AnchorSettings(sizes: [[24, 48, 80]], form: .detectron), channels: 32,
       candidates: ByPhase(training: 50, inference: 50), kept: ByPhase(training: 0, inference: 25)),
@@ -64,7 +65,7 @@ import TestSupport
   @Test(arguments: ["adaptive", "few", "exact"])
   func regionsEqualTheWrittenOutDetector(name: String) throws {
     let (detector, _, fixture) = try Self.detector()
-    let image = try namedPicture("c4", 112, 96)
+    let image = try namedPicture("c4", 112, 90)
     #expect(
       difference(coordinates(try detector.propose([image])[0].map(\.box)), fixture.proposals)
         < 1e-2)
@@ -72,7 +73,7 @@ import TestSupport
       switch name {
       case "adaptive": (RegionSelection(leastConfidence: 0.188, least: 4), fixture.adaptive)
       case "few": (RegionSelection(leastConfidence: 0.9, least: 4), fixture.few)
-      default: (RegionSelection.exactly(12), fixture.exact)
+      default: (RegionSelection.exactly(8), fixture.exact)
       }
     let found = try detector.regions([image], selection)[0]
     #expect(found.count == expected.labels.count && found.featureWidth == 2048)
@@ -92,10 +93,10 @@ import TestSupport
 
   @Test func givenBoxesHaveTheFeaturesOfTheirProposals() throws {
     let (detector, _, fixture) = try Self.detector()
-    let image = try namedPicture("c4", 112, 96)
+    let image = try namedPicture("c4", 112, 90)
     let all = try detector.regions([image], .exactly(25))[0]
     #expect(all.count == 25)
-    let other = try namedPicture("another", 112, 96)
+    let other = try namedPicture("another", 112, 90)
     let whole = FasterRCNN.wholePicture(other.size)
     let given = try detector.regions([image, other], boxes: [all.boxes, [whole]])
     #expect(difference(given[0].features, all.features) < 1e-4)
@@ -118,7 +119,7 @@ import TestSupport
     var stream = RandomStream(seed: 1)
     // No proposals are kept, so that the objects' own boxes are all that is learnt from.
     let losses = try detector.losses(
-      images: [namedPicture("c4", 112, 96)], targets: [objects], using: &stream)
+      images: [namedPicture("c4", 112, 90)], targets: [objects], using: &stream)
     let loss = try #require(losses.attributes)
     #expect(abs(try loss.item() - expected.loss) < 1e-5)
     #expect(losses.named.map(\.name).last == "attributes")
@@ -136,7 +137,7 @@ import TestSupport
     var stream = RandomStream(seed: 1)
     let object = AnnotatedObject(box: boxes(fixture.attribute_loss.boxes)[0], label: 2)
     let losses = try detector.losses(
-      images: [namedPicture("c4", 112, 96)], targets: [[object]], using: &stream)
+      images: [namedPicture("c4", 112, 90)], targets: [[object]], using: &stream)
     let loss = try #require(losses.attributes)
     #expect(try loss.item() == 0)
     try loss.backward()

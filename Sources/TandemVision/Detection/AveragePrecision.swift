@@ -91,11 +91,13 @@ public struct AveragePrecision: Sendable {
   /// - Throws: `DetectionError` for settings without overlaps, areas or numbers of detections.
   public init(_ settings: Settings = Settings()) throws {
     guard !settings.overlaps.isEmpty, !settings.areas.isEmpty, !settings.detections.isEmpty,
-      settings.detections == settings.detections.sorted(), settings.overlaps.allSatisfy({ $0 > 0 })
+      settings.detections == settings.detections.sorted(),
+      settings.detections.allSatisfy({ $0 > 0 }), settings.overlaps.allSatisfy({ $0 > 0 })
     else {
       throw DetectionError(
         "AveragePrecision: needs overlaps above 0, area ranges and rising numbers of detections, "
-          + "found \(settings.overlaps), \(settings.areas.map(\.name)), \(settings.detections)")
+          + "above 0, found \(settings.overlaps), \(settings.areas.map(\.name)), \(settings.detections)"
+      )
     }
     self.settings = settings
   }

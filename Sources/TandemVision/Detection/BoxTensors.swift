@@ -47,6 +47,12 @@ extension [Box] {
 }
 
 extension Box {
+  /// Whether the corners are numbers that lie in order and within what a picture may have.
+  var isUsable: Bool {
+    let limit: Float = 1e7
+    return [x1, y1, x2, y2].allSatisfy { $0.isFinite && abs($0) < limit } && x2 >= x1 && y2 >= y1
+  }
+
   /// In the pixels of a picture that was resized.
   func scaled(x: Float, y: Float) -> Box {
     Box(x1: x1 * x, y1: y1 * y, x2: x2 * x, y2: y2 * y)

@@ -35,6 +35,22 @@ public struct DetectorConfig: Sendable, Equatable, Codable {
         "detector: needs a class or more and no fewer than 0 attributes, found \(classes) and "
           + "\(attributes)")
     }
+    for (name, sampler) in [("proposals", proposals.sampler), ("regions", regions.sampler)] {
+      guard sampler.count >= 1, (0...1).contains(sampler.foreground) else {
+        throw DetectionError(
+          "\(name): draws \(sampler.count) boxes with \(sampler.foreground) of foreground; needs 1 or "
+            + "more and a share of 0 to 1")
+      }
+    }
+    guard min(proposals.candidates.training, proposals.candidates.inference) >= 1,
+      min(proposals.kept.training, proposals.kept.inference) >= 0, regions.bins >= 1,
+      regions.detections >= 0
+    else {
+      throw DetectionError(
+        "detector: needs candidates and bins of 1 or more and no fewer than 0 proposals and "
+          + "detections, found \(proposals.candidates), \(regions.bins), \(proposals.kept), "
+          + "\(regions.detections)")
+    }
     if case .lastStage = regions.head, backbone.pyramidChannels > 0 || backbone.kind != .resNet {
       throw DetectionError(
         "detector: a head of the last stage needs a ResNet without a pyramid, found "
@@ -55,6 +71,8 @@ public struct BackboneSettings: Sendable, Equatable, Codable {
   public var kind: Kind
   /// Of a ResNet.
   public var resNet: ResNetShape
+  /// A ResNet's first pooling starts at the picture's corner, as that of the Caffe models does.
+  public var poolsAsCaffe: Bool
   /// Channels after each halving, of a plain one.
   public var widths: [Int]
   /// Channels of every map of a pyramid; 0: no pyramid, a single map.
@@ -64,11 +82,12 @@ public struct BackboneSettings: Sendable, Equatable, Codable {
   public var frozen: Int
 
   public init(
-    kind: Kind, resNet: ResNetShape = .resNet50, widths: [Int] = [], pyramidChannels: Int = 0,
-    frozen: Int = 0
+    kind: Kind, resNet: ResNetShape = .resNet50, poolsAsCaffe: Bool = false, widths: [Int] = [],
+    pyramidChannels: Int = 0, frozen: Int = 0
   ) {
     self.kind = kind
     self.resNet = resNet
+    self.poolsAsCaffe = poolsAsCaffe
     self.widths = widths
     self.pyramidChannels = pyramidChannels
     self.frozen = frozen

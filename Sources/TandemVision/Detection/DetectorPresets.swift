@@ -33,14 +33,15 @@ extension DetectorConfig {
 
   /// The bottom-up attention detector in the form of its conversion to Detectron2: 1600 classes and
   /// 400 attributes of Visual Genome, 2048 numbers a region, blue first, strides in the first 1×1
-  /// convolution, and a fifth stage that keeps its size and is dilated.
+  /// convolution, the Caffe models' pooling, and a fifth stage that keeps its size and is dilated.
   public static let visualGenomeResNet101 = DetectorConfig(
     preparation: PicturePreparation(
       shorter: [600], longer: 1000, filter: .plain, rounding: .nearest, scale: 1,
       mean: [102.9801, 115.9465, 122.7717], deviation: [1, 1, 1], isBlueFirst: true, multiple: 1),
-    backbone: BackboneSettings(kind: .resNet, resNet: .visualGenome, frozen: 2),
+    backbone: BackboneSettings(
+      kind: .resNet, resNet: .visualGenome, poolsAsCaffe: true, frozen: 2),
     proposals: ProposalSettings(
-      anchors: AnchorSettings(sizes: [[32, 64, 128, 256, 512]], form: .detectron), channels: 512,
+      anchors: AnchorSettings(sizes: [[64, 128, 256, 512]], form: .detectron), channels: 512,
       candidates: ByPhase(training: 12000, inference: 6000),
       kept: ByPhase(training: 2000, inference: 300)),
     regions: RegionSettings(

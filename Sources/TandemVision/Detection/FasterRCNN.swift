@@ -70,7 +70,10 @@ public final class FasterRCNN {
     let body = path / "body"
     switch settings.kind {
     case .resNet:
-      return try finished(ResNet(settings.resNet, stages: isPyramid ? 4 : 3, at: body))
+      let stages = isPyramid ? 4 : 3
+      return try settings.poolsAsCaffe
+        ? finished(CaffeResNet(settings.resNet, stages: stages, at: body))
+        : finished(ResNet(settings.resNet, stages: stages, at: body))
     case .efficientNetLite0:
       return try finished(EfficientNetLite(hasHead: false, at: body))
     case .plain:
@@ -90,7 +93,7 @@ public final class FasterRCNN {
     case .efficientNetLite0:
       return EfficientNetLite.isFrozen(inside, blocks: config.backbone.frozen)
     case .plain:
-      return (0..<config.backbone.frozen).contains { inside.hasPrefix("layers.\($0).") }
+      return (0..<max(0, config.backbone.frozen)).contains { inside.hasPrefix("layers.\($0).") }
     }
   }
 
@@ -177,6 +180,13 @@ public final class FasterRCNN {
     guard images.count == boxes.count else {
       throw DetectionError(
         "regions: \(images.count) pictures and the boxes of \(boxes.count) were given")
+    }
+    for (picture, boxes) in boxes.enumerated() {
+      for box in boxes where !box.isUsable {
+        throw DetectionError(
+          "picture \(picture): the box (\(box.x1), \(box.y1), \(box.x2), \(box.y2)) has a side that "
+            + "is no number or ends before it begins")
+      }
     }
     return try withoutGradients {
       let batch = try config.preparation.batch(images, on: store.device)
@@ -273,9 +283,9 @@ public final class FasterRCNN {
           throw DetectionError(
             "picture \(picture): label \(object.label) is not one of 1 to \(config.classes)")
         }
-        guard box.width > 0, box.height > 0, box.width.isFinite, box.height.isFinite else {
+        guard box.isUsable, box.width > 0, box.height > 0 else {
           throw DetectionError(
-            "picture \(picture): the box (\(box.x1), \(box.y1), \(box.x2), \(box.y2)) has no area; "
+            "picture \(picture): the box (\(box.x1), \(box.y1), \(box.x2), \(box.y2)) has no area or is out of bounds; "
               + "leave it out")
         }
         if config.attributes > 0,

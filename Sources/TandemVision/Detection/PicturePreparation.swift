@@ -49,11 +49,13 @@ public struct PicturePreparation: Sendable, Equatable, Codable {
 
   /// - Throws: `DetectionError` for numbers that fit no picture.
   public func check() throws {
-    guard !shorter.isEmpty, shorter.allSatisfy({ $0 >= 1 }), longer >= 1, multiple >= 1,
+    let sides = 1...Image.maximumSide
+    guard !shorter.isEmpty, shorter.allSatisfy({ sides.contains($0) }), sides.contains(longer),
+      sides.contains(multiple),
       mean.count == 3, deviation.count == 3, deviation.allSatisfy({ $0 > 0 })
     else {
       throw DetectionError(
-        "preparation: needs sides and a multiple of at least 1, three means and three deviations "
+        "preparation: needs sides and a multiple of 1 to \(sides.upperBound), three means and three deviations "
           + "above 0, found shorter \(shorter), longer \(longer), multiple \(multiple), "
           + "mean \(mean), deviation \(deviation)")
     }
@@ -159,14 +161,14 @@ public struct PreparedPictures {
   public var count: Int { sizes.count }
 
   /// A box of the original picture in the pixels of the batch.
-  public func toBatch(_ box: Box, picture: Int) -> Box {
+  package func toBatch(_ box: Box, picture: Int) -> Box {
     box.scaled(
       x: Float(sizes[picture].width) / Float(originals[picture].width),
       y: Float(sizes[picture].height) / Float(originals[picture].height))
   }
 
   /// A box of the batch in the pixels of the original picture.
-  public func toOriginal(_ box: Box, picture: Int) -> Box {
+  package func toOriginal(_ box: Box, picture: Int) -> Box {
     box.scaled(
       x: Float(originals[picture].width) / Float(sizes[picture].width),
       y: Float(originals[picture].height) / Float(sizes[picture].height))

@@ -47,7 +47,14 @@ struct RegionHeads {
 
   func callAsFunction(_ maps: [Tensor], boxes: [[Box]], _ mode: Mode) throws -> RegionOutputs {
     let used = Array(maps.prefix(strides.count))
-    let features = try head(pooling(used, strides: strides, boxes: boxes), mode)
+    let all = boxes.enumerated().flatMap { picture, boxes in boxes.map { (picture, $0) } }
+    // Where nothing learns, some boxes at a time: the last stage takes 4 MB a box.
+    let most = isRecordingGradients ? max(1, all.count) : 64
+    let parts = try stride(from: 0, to: max(1, all.count), by: most).map { start in
+      let some = Array(all[start..<min(start + most, all.count)])
+      return try head(pooling(used, strides: strides, boxes: some), mode)
+    }
+    let features = try Tensor.concatenated(parts)
     return RegionOutputs(
       features: features, logits: try predictor.classes(features).to(.float32),
       codes: try predictor.codes(features).to(.float32), counts: boxes.map(\.count))

@@ -8,13 +8,14 @@ struct RegionPooling {
   let pooling: RegionSettings.Pooling
   let bins: Int
 
-  /// Maps [N, C, H, W] of falling resolution and boxes of each picture in its own pixels
-  /// → [K, C, S, S], picture after picture.
+  /// Maps [N, C, H, W] of falling resolution and boxes, each with the number of its picture
+  /// → [K, C, S, S].
   ///
   /// With several maps a box is read from the one that fits its size: one of 224 pixels from the map
   /// of stride 16 (Lin et al. 2017, equation 1).
-  func callAsFunction(_ maps: [Tensor], strides: [Int], boxes: [[Box]]) throws -> Tensor {
-    let all = boxes.enumerated().flatMap { picture, boxes in boxes.map { (picture, $0) } }
+  func callAsFunction(
+    _ maps: [Tensor], strides: [Int], boxes all: [(Int, Box)]
+  ) throws -> Tensor {
     guard maps.count > 1 else { return try pooled(maps[0], stride: strides[0], all) }
     let levels = all.map { Self.level(of: $0.1, strides: strides) }
     var parts: [Tensor] = []
@@ -71,56 +72,65 @@ private struct RegionMaximum {
 
   func callAsFunction(_ map: Tensor, _ boxes: [(Int, Box)]) throws -> Tensor {
     let map = try map.to(.float32)
+    let count = boxes.count * map.size(1) * bins * bins
+    guard isRecordingGradients else {
+      var values = [Float](repeating: 0, count: count)
+      try eachBin(map, boxes) { bin, value, _ in values[bin] = value }
+      return try Tensor(values, [boxes.count, map.size(1), bins, bins], on: map.device)
+    }
+    // Where in its channel each largest number lies; gathering there also takes the gradient back.
+    var places = [Int64](repeating: 0, count: count)
+    var isFilled = [Float](repeating: 0, count: count)
+    try eachBin(map, boxes) { bin, _, place in
+      places[bin] = Int64(place)
+      isFilled[bin] = 1
+    }
+    return try gathered(map, boxes, places, isFilled)
+  }
+
+  /// Calls `body` for every bin that has a pixel: its place in the result, its largest number, and
+  /// where that lies in its channel.
+  private func eachBin(
+    _ map: Tensor, _ boxes: [(Int, Box)], _ body: (Int, Float, Int) -> Void
+  ) throws {
     let (channels, height, width) = (map.size(1), map.size(2), map.size(3))
     let area = height * width
-    let cells = bins * bins
-    // Where in its channel each largest number lies; gathering there also takes the gradient back.
-    var places = [Int64](repeating: 0, count: boxes.count * channels * cells)
-    var isEmpty = [Float](repeating: 1, count: boxes.count * cells)
     try map.detached().withBytes { bytes in
       let numbers = bytes.bindMemory(to: Float.self)
       for (index, (picture, box)) in boxes.enumerated() {
         let rows = spans(box.y1, box.y2, limit: height)
         let columns = spans(box.x1, box.x2, limit: width)
-        for (row, span) in rows.enumerated() {
-          for (column, across) in columns.enumerated()
-          where span.start >= span.end || across.start >= across.end {
-            isEmpty[index * cells + row * bins + column] = 0
-          }
-        }
         for channel in 0..<channels {
-          let plane = UnsafeBufferPointer(
-            rebasing: numbers[
-              (picture * channels + channel) * area..<(picture * channels + channel + 1) * area])
-          var target = (index * channels + channel) * cells
+          let start = (picture * channels + channel) * area
+          var bin = (index * channels + channel) * bins * bins
           for span in rows {
             for across in columns {
               var best = -Float.infinity
-              var place = 0
+              var place = -1
               var y = span.start
               while y < span.end {
                 var x = across.start
                 while x < across.end {
-                  if plane[y * width + x] > best {
-                    best = plane[y * width + x]
+                  let number = numbers[start + y * width + x]
+                  if number > best {
+                    best = number
                     place = y * width + x
                   }
                   x += 1
                 }
                 y += 1
               }
-              places[target] = Int64(place)
-              target += 1
+              if place >= 0 { body(bin, best, place) }
+              bin += 1
             }
           }
         }
       }
     }
-    return try gathered(map, boxes, places, isEmpty)
   }
 
   private func gathered(
-    _ map: Tensor, _ boxes: [(Int, Box)], _ places: [Int64], _ isEmpty: [Float]
+    _ map: Tensor, _ boxes: [(Int, Box)], _ places: [Int64], _ isFilled: [Float]
   ) throws -> Tensor {
     let channels = map.size(1)
     let planes = try map.reshaped([map.size(0), channels, map.size(2) * map.size(3)])
@@ -141,8 +151,8 @@ private struct RegionMaximum {
     guard !parts.isEmpty else {
       return try Tensor.zeros([0, channels, bins, bins], on: map.device)
     }
-    let present = try Tensor(isEmpty, [boxes.count, 1, bins * bins], on: map.device)
-    return try (Tensor.concatenated(parts) * present)
+    let filled = try Tensor(isFilled, [boxes.count, channels, bins * bins], on: map.device)
+    return try (Tensor.concatenated(parts) * filled)
       .reshaped([boxes.count, channels, bins, bins])
   }
 

@@ -16,7 +16,7 @@ extension RegionSelection {
     let all =
       count >= least ? sure : try confidences(boxes, probabilities, above: 0, isInclusive)
     let order = all.indices.sorted { all[$0] != all[$1] ? all[$0] > all[$1] : $0 < $1 }
-    let kept = order.prefix(min(most, max(count, least)))
+    let kept = order.prefix(max(0, min(most, max(count, least))))
     return (Array(kept), kept.map { all[$0] })
   }
 
