@@ -208,8 +208,8 @@ extension Bench {
       let found = try RegionBenchmark.extraction(
         isDeep: deep, repeats: repeats, threads: threads)
       printLine(
-        "ResNet-\(deep ? 101 : 50) C4, 1000 × 600: \(fixed(found.secondsPerPicture, 3)) s a picture"
-      )
+        "ResNet-\(deep ? 101 : 50) C4, 1000 × 600: \(fixed(found.secondsPerPicture, 3)) s a picture, "
+          + "\(found.proposals) proposals")
       for (stage, share) in found.shares.sorted(by: { $0.value > $1.value }) {
         printLine("  \(right(percent(share), 8))  \(stage)")
       }

@@ -238,9 +238,10 @@ struct RegionsEvaluate: ParsableCommand {
     }
     line("class-agnostic AP@0.5", found.agnostic.averagePrecisionAt50)
     line("class-agnostic AP@0.5:0.95", found.agnostic.averagePrecision)
+    let classes = found.classes.classes.count { $0.objects > 0 }
     printLine(
-      "\(found.classes.classes.count { $0.objects > 0 }) classes in \(found.classes.pictures) "
-        + "pictures, \(fixed(found.secondsPerPicture * 1000, 1)) ms a picture")
+      (unknownClasses ? "" : "\(classes) classes in ") + "\(found.classes.pictures) pictures, "
+        + "\(fixed(found.secondsPerPicture * 1000, 1)) ms a picture")
   }
 }
 

@@ -51,7 +51,7 @@ import Testing
     let work = try workspace()
     try work.good(extraction("--boxes", "5", "--precision", "float32"))
     let check = try work.succeed("regions", "check", "features")
-    #expect(check.output.contains("6 records"), "\(check.output)")
+    #expect(check.output.contains("6 pictures, 30 regions"), "\(check.output)")
     // Without attributes there is no LXMERT file; the others hold what they can.
     let refused = try work.finished(["regions", "convert", "features", "a.tsv", "--to", "lxmert"])
     #expect(refused.code == ExitCode.badData)
@@ -90,7 +90,7 @@ import Testing
     let outcome = try work.good(extraction("--batch", "1", "--boxes", "4"))
     #expect(outcome.errors.contains(" were there"), "\(outcome.errors)")
     let check = try work.succeed("regions", "check", "features")
-    #expect(check.output.contains("60 records"), "\(check.output)")
+    #expect(check.output.contains("60 pictures, 240 regions"), "\(check.output)")
     // Nothing is left to do, and nothing changes.
     let again = try work.good(extraction("--batch", "1", "--boxes", "4"))
     #expect(again.errors.contains("60 were there"), "\(again.errors)")

@@ -141,25 +141,22 @@ import TestSupport
       _ = try EfficientNetLiteClassifier(at: other.root)
     }
     classifier.merge(other.tensors()) { $1 }
-    var settings = DetectorTrainingTests.settings
-    settings.steps = 1
-    let training = try DetectorTraining(
-      config, settings, source: BackboneWeights(GivenWeights(classifier), config),
-      mayLack: BackboneWeights.mayLack)
+    func start(_ classifier: [String: Tensor]) throws -> ParameterStore {
+      let store = ParameterStore(
+        seed: 1, source: BackboneWeights(GivenWeights(classifier), config))
+      _ = try FasterRCNN(config, at: store.root)
+      try store.loadReport().check(optional: BackboneWeights.mayLack)
+      return store
+    }
     let (name, theirs) =
       config.backbone.kind == .resNet
       ? ("roi_heads.box_head.layer4.0.conv2.weight", "layer4.0.conv2.weight")
       : ("backbone.body._blocks.7._project_conv.weight", "_blocks.7._project_conv.weight")
-    let found = try #require(training.store[name])
+    let found = try #require(try start(classifier)[name])
     #expect(try found.value.floats() == other[theirs]?.value.floats())
     classifier = classifier.filter {
       !$0.key.contains(config.backbone.kind == .resNet ? "layer2" : "_blocks.3")
     }
-    #expect(
-      message {
-        _ = try DetectorTraining(
-          config, settings, source: BackboneWeights(GivenWeights(classifier), config),
-          mayLack: BackboneWeights.mayLack)
-      }?.contains("missing") == true)
+    #expect(message { _ = try start(classifier) }?.contains("missing") == true)
   }
 }

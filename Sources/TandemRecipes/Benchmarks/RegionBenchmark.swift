@@ -11,6 +11,8 @@ public enum RegionBenchmark {
   public struct Extraction: Codable, Sendable {
     /// The median over the runs.
     public var secondsPerPicture: Double
+    /// Boxes that the heads look at.
+    public var proposals: Int
     /// The part of the time that each stage takes, over all runs.
     public var shares: [String: Double]
   }
@@ -33,12 +35,15 @@ public enum RegionBenchmark {
     try Runtime.configure(threads: threads)
     var config = DetectorConfig.visualGenomeResNet101
     if !isDeep { config.backbone.resNet.blocks = ResNetShape.resNet50.blocks }
-    let store = ParameterStore(seed: 1)
+    let drawn = ParameterStore(seed: 1)
+    _ = try FasterRCNN(config, at: drawn.root)
+    let store = ParameterStore(seed: 1, source: CalmNorms(weights: drawn.tensors()))
     let detector = try FasterRCNN(config, at: store.root)
     var random = RandomStream(seed: 2)
     let image = try Image(
       width: width, height: height,
       pixels: (0..<width * height * 3).map { _ in UInt8(truncatingIfNeeded: random.next()) })
+    let proposals = try detector.propose([image]).first?.count ?? 0
     _ = try detector.regions([image], .exactly(36))
     let clock = StageClock()
     detector.clock = clock
@@ -50,7 +55,7 @@ public enum RegionBenchmark {
     }
     let total = seconds.reduce(0, +)
     return Extraction(
-      secondsPerPicture: median(seconds),
+      secondsPerPicture: median(seconds), proposals: proposals,
       shares: Dictionary(
         uniqueKeysWithValues: clock.seconds.map { ($0.key.rawValue, $0.value / total) }))
   }
@@ -90,5 +95,18 @@ public enum RegionBenchmark {
   private static func median(_ values: [Double]) -> Double {
     let sorted = values.sorted()
     return sorted.isEmpty ? 0 : sorted[sorted.count / 2]
+  }
+}
+
+/// Random weights whose blocks add little: without trained norms the sums over the blocks would
+/// grow until no box makes sense.
+private struct CalmNorms: WeightSource {
+  let weights: [String: Tensor]
+  var title: String { "random weights" }
+  var names: [String] { Array(weights.keys) }
+
+  func weight(_ name: String) throws -> Tensor? {
+    guard let weight = weights[name] else { return nil }
+    return name.hasSuffix("bn3.weight") ? try Tensor.full(weight.shape, 0.1) : weight
   }
 }

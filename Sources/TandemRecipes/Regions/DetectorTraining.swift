@@ -86,9 +86,7 @@ public final class DetectorTraining {
       seed: settings.seed,
       source: try Self.source(config, weights: path, checkpoint: hasCheckpoint ? folder : nil))
     network = try FasterRCNN(config, at: store.root)
-    try store.loadReport().check { name in
-      !hasCheckpoint && !name.hasPrefix(Self.body)
-    }
+    try store.loadReport().check { !hasCheckpoint && BackboneWeights.mayLack($0) }
     let frozen = config
     try store.seal { parameter in
       ParameterGroup(
@@ -131,12 +129,7 @@ public final class DetectorTraining {
     if let checkpoint {
       return SafeTensorsSource(try SafeTensorsFile(path: checkpoint.weightsFile))
     }
-    guard let weights else { return nil }
-    // What a classifier has after its last map is of no use here.
-    let heads = ["_conv_head.", "_bn1.", "_fc.", "fc."]
-    return try PickleWeights(path: weights) { name in
-      heads.contains { name.hasPrefix($0) } ? nil : body + name
-    }
+    return try weights.map { BackboneWeights(try PickleWeights(path: $0), config) }
   }
 
   /// Takes the steps that are left.

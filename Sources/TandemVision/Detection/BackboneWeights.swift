@@ -26,8 +26,7 @@ public struct BackboneWeights: WeightSource {
       || BatchNorm.isCounter(name)
   }
 
-  /// Whether a detector draws a weight that no classifier has: for
-  /// ``DetectorTraining/init(_:_:device:source:mayLack:)``.
+  /// Whether a detector draws a weight that no classifier has.
   public static func mayLack(_ name: String) -> Bool {
     !name.hasPrefix("backbone.body.") && !name.hasPrefix("roi_heads.box_head.layer4.")
   }

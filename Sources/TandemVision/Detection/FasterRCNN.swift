@@ -285,8 +285,8 @@ public final class FasterRCNN {
         }
         guard box.isUsable, box.width > 0, box.height > 0 else {
           throw DetectionError(
-            "picture \(picture): the box (\(box.x1), \(box.y1), \(box.x2), \(box.y2)) has no area or is out of bounds; "
-              + "leave it out")
+            "picture \(picture): the box (\(box.x1), \(box.y1), \(box.x2), \(box.y2)) has no area "
+              + "or is out of bounds; leave it out")
         }
         if config.attributes > 0,
           let wrong = object.attributes.first(where: { $0 < 0 || $0 > config.attributes })
