@@ -20,14 +20,6 @@ private func right(_ text: String, _ width: Int) -> String {
   String(repeating: " ", count: max(0, width - text.count)) + text
 }
 
-/// `name`, as `--precision` takes it.
-private func precision(_ name: String) throws -> Precision {
-  guard let precision = Precision(rawValue: name) else {
-    throw SettingsError("--precision: expected float32 or bfloat16, found '\(name)'")
-  }
-  return precision
-}
-
 extension Bench {
   struct Growth: ParsableCommand {
     static let configuration = CommandConfiguration(
@@ -41,7 +33,7 @@ extension Bench {
           tandem bench growth --preset b32 --precision bfloat16
         """)
     @Option(help: "A preset of ViLT.") var preset = "b32"
-    @Option(help: "float32 or bfloat16.") var precision = "float32"
+    @Option(help: "float32 or bfloat16.") var precision = Precision.float32
     @Option(help: "Timed runs of each row, after two that warm up.") var repeats = 3
     @Option(help: "Threads inside an operator; 0 for all cores.") var threads = 0
     @Option(help: "The most records; 0 leaves the data sets out.") var records = 1_000_000
@@ -52,7 +44,6 @@ extension Bench {
     }
 
     func run() throws {
-      let precision = try tandem.precision(precision)
       // Data first: what the steps' memory keeps is not to count there.
       if records > 0 { try data() }
       if !json {
@@ -99,7 +90,7 @@ extension Bench {
           tandem bench loading --precision bfloat16 --steps 3
         """)
     @Option(help: "A preset of ViLT.") var preset = "b32"
-    @Option(help: "float32 or bfloat16.") var precision = "float32"
+    @Option(help: "float32 or bfloat16.") var precision = Precision.float32
     @Option(help: "Counted steps, after one that warms up.") var steps = 3
     @Option(help: "Threads inside an operator; 0 for all cores.") var threads = 0
     @Flag(help: "Print one JSON object.") var json = false
@@ -111,7 +102,7 @@ extension Bench {
     func run() throws {
       let console = Console(isQuiet: json)
       let found = try LoadingBenchmark.run(
-        preset: preset, precision: tandem.precision(precision), steps: steps, threads: threads
+        preset: preset, precision: precision, steps: steps, threads: threads
       ) { console.say("step \($0) of \(steps + 1)") }
       guard !json else { return printLine(try JSONValue(encoding: found).compact) }
       printLine(
@@ -170,14 +161,13 @@ extension Bench {
       name: .customLong("case"), help: "inference, mlm, pretrain, layers, decode or wordpiece.")
     var name: String
     @Option(help: "Sequences of a run.") var batch: Int
-    @Option(help: "float32 or bfloat16.") var precision: String
+    @Option(help: "float32 or bfloat16.") var precision: Precision
     @Option(help: "cpu, cuda or cuda:N.") var device = "cpu"
     @Option(help: "The folder that Benchmarks/prepare.py wrote.") var work: String
     @Option(help: "Threads inside an operator; 0 for all cores.") var threads = 0
     @Option(help: "The file for what the case computes.") var check: String
 
     func run() throws {
-      let precision = try tandem.precision(precision)
       let worker = try ComparisonWorker(
         case: name, batch: batch, precision: precision, device: device, folder: work,
         threads: threads)
@@ -198,6 +188,7 @@ extension Bench {
         """)
     @Option(help: "Timed runs, after one that warms up.") var repeats = 5
     @Option(help: "Threads inside an operator; 0 for all cores.") var threads = 0
+    @Option(help: "float32 or bfloat16.") var precision = Precision.float32
     @Flag(help: "ResNet-101 instead of ResNet-50.") var deep = false
 
     func validate() throws {
@@ -206,7 +197,7 @@ extension Bench {
 
     func run() throws {
       let found = try RegionBenchmark.extraction(
-        isDeep: deep, repeats: repeats, threads: threads)
+        isDeep: deep, precision: precision, repeats: repeats, threads: threads)
       printLine(
         "ResNet-\(deep ? 101 : 50) C4, 1000 × 600: \(fixed(found.secondsPerPicture, 3)) s a picture, "
           + "\(found.proposals) proposals")

@@ -31,6 +31,16 @@ final class Console {
     hasOpenLine = true
   }
 
+  /// The same where nobody knows how many there are.
+  func count(_ done: Int, _ text: @autoclosure () -> String) {
+    guard !isQuiet else { return }
+    let now = ContinuousClock.now
+    guard now - lastDrawn >= (isTerminal ? .milliseconds(100) : .seconds(15)) else { return }
+    lastDrawn = now
+    write((isTerminal ? "\r\u{1B}[K" : "") + "\(done) \(text())" + (isTerminal ? "" : "\n"))
+    hasOpenLine = isTerminal
+  }
+
   func closeLine() {
     if hasOpenLine { write("\n") }
     hasOpenLine = false

@@ -2,12 +2,14 @@ public import ArgumentParser
 import Foundation
 import TandemCore
 import TandemImage
+public import TandemNN
 import TandemRecipes
 public import TandemRegions
 import TandemScenes
 import TandemVision
 
 extension FeatureType: ExpressibleByArgument {}
+extension Precision: ExpressibleByArgument {}
 extension RegionFormat: ExpressibleByArgument {}
 extension BoxPolicy: ExpressibleByArgument {}
 
@@ -66,6 +68,8 @@ struct RegionsExtract: ParsableCommand {
   @Flag(inversion: .prefixedNo, help: "Keep the probabilities of all classes.")
   var probabilities = true
   @Option(help: "float16 or float32.") var precision = FeatureType.float16
+  @Option(help: "What a detector computes in: float32 or bfloat16, about twice as fast.")
+  var compute = Precision.float32
   @Option(help: "Pictures that go through the network together.") var batch = 4
   @Option(help: "Threads that decode pictures.") var loaders = 1
   @Option(help: "Threads inside an operator; 0 for all cores.") var threads = 0
@@ -90,7 +94,7 @@ struct RegionsExtract: ParsableCommand {
     var first: Int?
     let summary = try RegionExtraction.run(
       pictures, with: extractor(),
-      given: given.map { try AnnotatedPictures(annotations: $0).boxes },
+      given: given.map { try AnnotatedPictures.boxes(annotations: $0) },
       into: output,
       RegionExtraction.Settings(featureType: precision, batch: batch, loaders: loaders)
     ) { done, total, failures in
@@ -124,7 +128,8 @@ struct RegionsExtract: ParsableCommand {
       boxes.map { RegionSelection.exactly($0) }
       ?? RegionSelection(leastConfidence: threshold, least: fewest, most: most)
     return try DetectorExtractor(
-      LoadedDetector.open(detector ?? ""), selection: selection, addsWholePicture: wholePicture,
+      LoadedDetector.open(detector ?? "", precision: compute), selection: selection,
+      addsWholePicture: wholePicture,
       keepsProbabilities: probabilities)
   }
 }
@@ -274,13 +279,11 @@ struct RegionsConvert: ParsableCommand {
     let start = ContinuousClock.now
     let report = try converter.convert(reader, to: to, at: target) { report in
       let done = report.written + report.skipped + report.alreadyThere
-      let total = max(done, report.expected ?? 0)
+      guard let total = report.expected else { return console.count(done, "records") }
       let seconds = (ContinuousClock.now - start) / .seconds(1)
       console.progress(
         done, of: total,
-        report.expected == nil
-          ? "records"
-          : "records, \(Console.clock(seconds / Double(max(1, done)) * Double(total - done))) left")
+        "records, \(Console.clock(seconds / Double(max(1, done)) * Double(total - done))) left")
     }
     console.closeLine()
     printLine(report.description)
@@ -306,7 +309,8 @@ struct RegionsCheck: ParsableCommand {
       try String(contentsOfFile: path, encoding: .utf8).split(separator: "\n").map(String.init)
     }
     let check = try RegionCheck.run(reader, wanted: ids) { done in
-      console.progress(done, of: max(done, reader.expectedCount ?? done), "records")
+      guard let total = reader.expectedCount else { return console.count(done, "records") }
+      console.progress(done, of: total, "records")
     }
     console.closeLine()
     printLine(check.summary)

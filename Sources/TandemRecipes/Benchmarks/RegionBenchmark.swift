@@ -2,7 +2,7 @@
 
 internal import TandemCore
 internal import TandemImage
-internal import TandemNN
+public import TandemNN
 internal import TandemTorch
 internal import TandemVision
 
@@ -30,14 +30,16 @@ public enum RegionBenchmark {
   ///   - isDeep: ResNet-101 instead of ResNet-50.
   ///   - width, height: of the picture, in pixels; with 1000 and 600 it keeps its size.
   public static func extraction(
-    isDeep: Bool, width: Int = 1000, height: Int = 600, repeats: Int, threads: Int
+    isDeep: Bool, precision: Precision = .float32, width: Int = 1000, height: Int = 600,
+    repeats: Int, threads: Int
   ) throws -> Extraction {
     try Runtime.configure(threads: threads)
     var config = DetectorConfig.visualGenomeResNet101
     if !isDeep { config.backbone.resNet.blocks = ResNetShape.resNet50.blocks }
     let drawn = ParameterStore(seed: 1)
     _ = try FasterRCNN(config, at: drawn.root)
-    let store = ParameterStore(seed: 1, source: CalmNorms(weights: drawn.tensors()))
+    let store = ParameterStore(
+      seed: 1, precision: precision, source: CalmNorms(weights: drawn.tensors()))
     let detector = try FasterRCNN(config, at: store.root)
     var random = RandomStream(seed: 2)
     let image = try Image(

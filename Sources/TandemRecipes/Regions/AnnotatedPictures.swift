@@ -30,9 +30,18 @@ public struct AnnotatedPictures: Sendable {
   public init(
     annotations: String, pictures: String? = nil, classNames: [String]? = nil, other: Int? = nil
   ) throws {
+    try self.init(
+      annotations: annotations, pictures: pictures, classNames: classNames, other: other,
+      opensPictures: true)
+  }
+
+  private init(
+    annotations: String, pictures: String? = nil, classNames: [String]? = nil, other: Int? = nil,
+    opensPictures: Bool
+  ) throws {
     let file = try COCOInstances(path: annotations)
     let folder =
-      pictures ?? URL(filePath: annotations).deletingLastPathComponent().path(percentEncoded: false)
+      pictures ?? (annotations as NSString).deletingLastPathComponent
     let categories = file.categories.sorted { $0.id < $1.id }
     let names = classNames ?? categories.map(\.name)
     var labels: [Int: Int] = [:]
@@ -65,22 +74,26 @@ public struct AnnotatedPictures: Sendable {
     self.leftOut = leftOut
     self.classNames = names
     entries = file.images.sorted { $0.id < $1.id }.map {
-      Entry(file: "\(folder)/\($0.fileName)", objects: objects[$0.id] ?? [])
+      Entry(
+        file: folder.isEmpty ? $0.fileName : "\(folder)/\($0.fileName)",
+        objects: objects[$0.id] ?? [])
     }
     guard let first = entries.first else {
       throw DataError(file: annotations, "has no pictures")
     }
-    guard FileManager.default.fileExists(atPath: first.file) else {
+    guard !opensPictures || FileManager.default.fileExists(atPath: first.file) else {
       throw DataError(
         file: annotations,
         "the picture \(first.file) does not exist; name the folder of the pictures")
     }
   }
 
-  /// The boxes of every picture by its name without an ending, for features of given boxes.
-  public var boxes: [String: [Box]] {
+  /// The boxes of every picture of an instances file by the picture's name without an ending, for
+  /// features of given boxes; the pictures themselves may lie anywhere.
+  public static func boxes(annotations: String) throws -> [String: [Box]] {
+    let file = try AnnotatedPictures(annotations: annotations, opensPictures: false)
     var boxes: [String: [Box]] = [:]
-    for entry in entries {
+    for entry in file.entries {
       let name = URL(filePath: entry.file).lastPathComponent
       boxes[PictureList.id(name)] = entry.objects.filter { !$0.isCrowd }.map(\.box)
     }

@@ -1,7 +1,7 @@
 internal import Foundation
 internal import TandemCore
 internal import TandemFiles
-internal import TandemNN
+public import TandemNN
 public import TandemTorch
 internal import TandemTrain
 public import TandemVision
@@ -75,15 +75,19 @@ public struct DetectorFolder: Sendable {
 /// A detector with its weights and words.
 public final class LoadedDetector {
   public let network: FasterRCNN
+  /// What products are computed in.
+  public let precision: Precision
   public let classNames: [String]?
   public let attributeNames: [String]?
   /// Where it came from.
   public let title: String
 
   init(
-    _ network: FasterRCNN, classNames: [String]?, attributeNames: [String]?, title: String
+    _ network: FasterRCNN, precision: Precision, classNames: [String]?,
+    attributeNames: [String]?, title: String
   ) {
     self.network = network
+    self.precision = precision
     self.classNames = classNames
     self.attributeNames = attributeNames
     self.title = title
@@ -92,18 +96,21 @@ public final class LoadedDetector {
   /// Opens a folder of `tandem regions train`, or a file of torchvision's or Detectron2's.
   ///
   /// - Throws: `RunError`, `PickleError` or `ParameterError` that says what does not fit.
-  public static func open(_ path: String, device: Device = .cpu) throws -> LoadedDetector {
+  public static func open(
+    _ path: String, precision: Precision = .float32, device: Device = .cpu
+  ) throws -> LoadedDetector {
     let folder = DetectorFolder(path: path)
     guard !folder.exists else {
       let card = try folder.card()
       let store = ParameterStore(
-        seed: 0, device: device,
+        seed: 0, precision: precision, device: device,
         source: SafeTensorsSource(try SafeTensorsFile(path: folder.averagedFile)))
       let network = try FasterRCNN(card.config, at: store.root)
       try store.loadReport().check()
       return LoadedDetector(
-        network, classNames: card.classNames, attributeNames: nil, title: path)
+        network, precision: precision, classNames: card.classNames, attributeNames: nil,
+        title: path)
     }
-    return try foreign(path, device: device)
+    return try foreign(path, precision: precision, device: device)
   }
 }

@@ -9,7 +9,9 @@ extension LoadedDetector {
   /// A detector file of torchvision (`fasterrcnn_resnet50_fpn`'s state dictionary) or of Detectron2's
   /// Visual Genome models (bottom-up attention), told apart by the names of the weights; a file of
   /// `torch.save`, a pickle of arrays, or safetensors.
-  static func foreign(_ path: String, device: Device) throws -> LoadedDetector {
+  static func foreign(
+    _ path: String, precision: Precision, device: Device
+  ) throws -> LoadedDetector {
     let (source, tensors) = try read(path)
     guard let form = DetectorAdapter.recognised(tensors.map(\.name)) else {
       throw ParameterError(
@@ -19,11 +21,12 @@ extension LoadedDetector {
     }
     let config = Self.config(form, tensors)
     let store = ParameterStore(
-      seed: 0, device: device,
+      seed: 0, precision: precision, device: device,
       source: AdaptedWeights(source, try form.mapping(tensors, config), config))
     let network = try FasterRCNN(config, at: store.root)
     try store.loadReport().check()
-    return LoadedDetector(network, classNames: nil, attributeNames: nil, title: path)
+    return LoadedDetector(
+      network, precision: precision, classNames: nil, attributeNames: nil, title: path)
   }
 
   private static func read(_ path: String) throws -> (any WeightSource, [ForeignTensor]) {

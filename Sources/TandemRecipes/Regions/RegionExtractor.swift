@@ -1,4 +1,5 @@
 internal import TandemCore
+internal import TandemNN
 public import TandemImage
 public import TandemRegions
 internal import TandemTorch
@@ -26,6 +27,7 @@ public final class DetectorExtractor: RegionExtractor {
   private let classNames: [String]?
   private let attributeNames: [String]?
   private let title: String
+  private let precision: Precision
 
   public init(
     _ detector: LoadedDetector, selection: RegionSelection, addsWholePicture: Bool = false,
@@ -38,6 +40,7 @@ public final class DetectorExtractor: RegionExtractor {
     classNames = detector.classNames
     attributeNames = detector.attributeNames
     title = detector.title
+    precision = detector.precision
   }
 
   public func header(_ type: FeatureType) -> FeatureStoreHeader {
@@ -53,7 +56,8 @@ public final class DetectorExtractor: RegionExtractor {
       classCount: detector.config.classes + 1, fields: fields, classNames: classNames,
       attributeNames: attributeNames,
       detector: [
-        "detector": title, "least confidence": "\(selection.leastConfidence)",
+        "detector": title, "products": precision.rawValue,
+        "least confidence": "\(selection.leastConfidence)",
         "boxes": "\(selection.least) to \(selection.most)", "overlap": "\(selection.overlap)",
         "whole picture": addsWholePicture ? "yes" : "no",
       ])
