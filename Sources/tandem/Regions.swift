@@ -53,6 +53,8 @@ struct RegionsExtract: ParsableCommand {
   @Option(help: "The folder that data sets lie in.") var root = "data"
   @Option(help: "A folder of `regions train`, or a file of torchvision or Detectron2.")
   var detector: String?
+  @Option(help: "Names of a foreign detector's classes, a line each.") var classNames: String?
+  @Option(help: "Names of its attributes, a line each.") var attributeNames: String?
   @Option(help: "EfficientNet-Lite0's weights: features of the given boxes cut out.")
   var crops: String?
   @Option(help: "EfficientNet-Lite0's weights: every cell of its last map is a region.")
@@ -128,7 +130,9 @@ struct RegionsExtract: ParsableCommand {
       boxes.map { RegionSelection.exactly($0) }
       ?? RegionSelection(leastConfidence: threshold, least: fewest, most: most)
     return try DetectorExtractor(
-      LoadedDetector.open(detector ?? "", precision: compute), selection: selection,
+      LoadedDetector.open(
+        detector ?? "", names: (classNames, attributeNames), precision: compute),
+      selection: selection,
       addsWholePicture: wholePicture,
       keepsProbabilities: probabilities)
   }
@@ -266,16 +270,29 @@ struct RegionsConvert: ParsableCommand {
   @Option(help: "The source's format, where it is not to be found out.") var from: RegionFormat?
   @Option(help: "Of a store: float16 or float32.") var precision = FeatureType.float16
   @Option(help: "Boxes beyond the picture: reject, clip or keep.") var boxes = BoxPolicy.reject
+  @Option(help: "A folder of the pictures, where the source does not hold their sizes.")
+  var pictures: String?
+  @Option(help: "Names of the object classes, a line each, where the format keeps names.")
+  var classNames: String?
   @Flag(help: "Leave bad records out and count them.") var skipBad = false
   @Flag(help: "Replace a file that is there.") var force = false
 
   func run() throws {
     let console = Console()
-    let reader = try RegionFormat.open(source, as: from)
+    let names = try classNames.map { path in
+      try String(contentsOfFile: path, encoding: .utf8).split(separator: "\n").map(String.init)
+    }
+    let reader = try RegionFormat.open(
+      source, as: from, options: RegionReadingOptions(classNames: names))
     var converter = RegionConverter()
     converter.badRecords = skipBad ? .skip : .stop
     converter.boxes = boxes
-    converter.writing = RegionWritingOptions(featureType: precision, replaces: force)
+    converter.writing = RegionWritingOptions(
+      featureType: precision, classNames: names, replaces: force)
+    if let pictures {
+      let sizes = PictureSizes(folder: pictures)
+      converter.imageSize = { id in try sizes.size(of: id).map { ($0.width, $0.height) } }
+    }
     let start = ContinuousClock.now
     let report = try converter.convert(reader, to: to, at: target) { report in
       let done = report.written + report.skipped + report.alreadyThere

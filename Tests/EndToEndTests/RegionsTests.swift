@@ -70,6 +70,11 @@ import Testing
     try work.succeed("regions", "convert", "back-butd", "b2.tsv", "--to", "butd")
     let first = FileManager.default.contents(atPath: work.file("b.tsv"))
     #expect(first != nil && first == FileManager.default.contents(atPath: work.file("b2.tsv")))
+    // UNITER's boxes are fractions: with the pictures at hand they become pixels again.
+    let fractions = ["regions", "convert", "feat_numbb5", "u.tsv", "--to", "butd"]
+    #expect(try work.finished(fractions).errors.contains("picture size"))
+    try work.good(fractions + ["--pictures", "pictures"])
+    try work.succeed("regions", "check", "u.tsv")
     let named = try work.finished([
       "regions", "convert", "volta", "x", "--to", "store", "--from", "uniter",
     ])

@@ -95,9 +95,14 @@ public final class LoadedDetector {
 
   /// Opens a folder of `tandem regions train`, or a file of torchvision's or Detectron2's.
   ///
-  /// - Throws: `RunError`, `PickleError` or `ParameterError` that says what does not fit.
+  /// - Parameters:
+  ///   - names: files with the names of classes and of attributes, a line each, for detectors that
+  ///     do not carry them.
+  /// - Throws: `RunError`, `PickleError` or `ParameterError` that says what does not fit;
+  ///   `DataError` for lists of another length.
   public static func open(
-    _ path: String, precision: Precision = .float32, device: Device = .cpu
+    _ path: String, names: (classes: String?, attributes: String?) = (nil, nil),
+    precision: Precision = .float32, device: Device = .cpu
   ) throws -> LoadedDetector {
     let folder = DetectorFolder(path: path)
     guard !folder.exists else {
@@ -111,6 +116,25 @@ public final class LoadedDetector {
         network, precision: precision, classNames: card.classNames, attributeNames: nil,
         title: path)
     }
-    return try foreign(path, precision: precision, device: device)
+    let (network, config) = try foreign(path, precision: precision, device: device)
+    return LoadedDetector(
+      network, precision: precision,
+      classNames: try names.classes.map { try lines($0, config.classes, "classes") },
+      attributeNames: try names.attributes.map { try lines($0, config.attributes, "attributes") },
+      title: path)
+  }
+
+  private static func lines(_ path: String, _ count: Int, _ what: String) throws -> [String] {
+    guard let data = FileManager.default.contents(atPath: path) else {
+      throw DataError(file: path, "no such file")
+    }
+    let names = String(decoding: data, as: UTF8.self).split(separator: "\n").map {
+      $0.trimmingCharacters(in: .whitespaces)
+    }
+    guard names.count == count else {
+      throw DataError(
+        file: path, "expected the names of \(count) \(what), a line each, found \(names.count)")
+    }
+    return names
   }
 }

@@ -11,7 +11,7 @@ extension LoadedDetector {
   /// `torch.save`, a pickle of arrays, or safetensors.
   static func foreign(
     _ path: String, precision: Precision, device: Device
-  ) throws -> LoadedDetector {
+  ) throws -> (FasterRCNN, DetectorConfig) {
     let (source, tensors) = try read(path)
     guard let form = DetectorAdapter.recognised(tensors.map(\.name)) else {
       throw ParameterError(
@@ -25,8 +25,7 @@ extension LoadedDetector {
       source: AdaptedWeights(source, try form.mapping(tensors, config), config))
     let network = try FasterRCNN(config, at: store.root)
     try store.loadReport().check()
-    return LoadedDetector(
-      network, precision: precision, classNames: nil, attributeNames: nil, title: path)
+    return (network, config)
   }
 
   private static func read(_ path: String) throws -> (any WeightSource, [ForeignTensor]) {
