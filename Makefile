@@ -21,7 +21,7 @@ demo: build  ## pre-train, fine-tune and evaluate ViLT on easy-VQA: under 20 min
 test: setup  ## build and run all tests
 	@scripts/test
 
-test-all: test  ## also the slow learning tests: about half an hour
+test-all: test  ## also the slow learning tests: about an hour
 	@scripts/learning-tests
 
 check: setup lint test  ## what CI runs: format, dependency order, warnings as errors, all tests

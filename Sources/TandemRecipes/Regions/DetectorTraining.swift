@@ -12,9 +12,9 @@ public import TandemVision
 /// command goes on.
 public final class DetectorTraining {
   public struct Settings: Codable, Sendable, Equatable {
-    public var steps = 2500
+    public var steps = 2400
     /// Pictures a step.
-    public var batch = 4
+    public var batch = 8
     public var seed: UInt64 = 1
     public var learningRate = 1e-3
     /// Factor on the backbone's learning rate.
@@ -30,7 +30,7 @@ public final class DetectorTraining {
     public var mirrors = true
     public var loaders = 1
     /// Steps between checkpoints.
-    public var checkpointEvery = 250
+    public var checkpointEvery = 200
     public init() {}
   }
 
