@@ -154,6 +154,8 @@ struct RegionsTrain: ParsableCommand {
   @Option(help: "A ready made detector: \(DetectorConfig.presetNames.joined(separator: ", ")).")
   var preset = "small-efficientnet-lite0"
   @Option(help: "Weights of the backbone.") var weights: String?
+  @Flag(help: "Learn the annotations' attributes too, lists of words as Scenes have them.")
+  var attributes = false
   @Option(help: "The folder to make or to go on with.") var output: String
   @Option var steps = DetectorTraining.Settings().steps
   @Option(help: "Pictures a step.") var batch = DetectorTraining.Settings().batch
@@ -183,7 +185,8 @@ struct RegionsTrain: ParsableCommand {
     settings.checkpointEvery = checkpointEvery
     let data = try AnnotatedPictures(annotations: annotations, pictures: pictures)
     let training = try DetectorTraining(
-      DetectorConfig(preset: preset), settings, on: data, weights: weights, at: output)
+      DetectorConfig(preset: preset), settings, on: data, learnsAttributes: attributes,
+      weights: weights, at: output)
     console.say(
       "\(data.count) pictures, \(data.classNames.count) classes, \(training.weights) weights"
         + (training.step > 0 ? ", from step \(training.step)" : ""))

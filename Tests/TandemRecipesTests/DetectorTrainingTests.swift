@@ -1,4 +1,5 @@
 import Foundation
+import TandemImage
 import TandemRecipes
 import TandemVision
 import Testing
@@ -38,6 +39,34 @@ import Testing
     let found = try DetectorEvaluation.run(detector.network, on: pictures)
     #expect(found.classes.averagePrecisionAt50 ?? 0 >= 0.9, "\(found.classes)")
     #expect(found.agnostic.averagePrecisionAt50 ?? 0 >= 0.9)
+  }
+
+  /// Which of two words is true of a box is learned beside its class.
+  @Test func attributesAreLearnt() throws {
+    let data = try Folder()
+    try DrawnPictures.write(4, to: data.path)
+    let pictures = try AnnotatedPictures(annotations: data.path + "/instances.json")
+    #expect(pictures.attributeNames == ["tall", "wide"])
+    let output = data.path + "/run"
+    try DetectorTraining(
+      .tinyPlain, settings(steps: 300), on: pictures, learnsAttributes: true, weights: nil,
+      at: output
+    ).run()
+    let detector = try LoadedDetector.open(output)
+    #expect(detector.attributeNames == ["tall", "wide"])
+    var right = 0
+    var count = 0
+    for entry in pictures.entries {
+      let image = try Image(contentsOfFile: entry.file)
+      let found = try detector.network.regions([image], boxes: [entry.objects.map(\.box)])
+      let seen = try #require(found.first)
+      #expect(seen.attributes.count == entry.objects.count)
+      for (attribute, object) in zip(seen.attributes, entry.objects) {
+        right += object.attributes == [attribute] ? 1 : 0
+        count += 1
+      }
+    }
+    #expect(count == 12 && right >= 11, "\(right) of \(count)")
   }
 
   /// Stopped after any step, the same call goes on; weights and metrics are those of one sitting.

@@ -61,7 +61,8 @@ enum DrawnPictures {
             COCOAnnotation(
               id: 10 * index + place + 1, imageID: index, categoryID: object.color + 1,
               x: Double(object.box.x1), y: Double(object.box.y1), width: Double(object.box.width),
-              height: Double(object.box.height), area: Double(object.box.area))
+              height: Double(object.box.height), area: Double(object.box.area),
+              attributes: [object.box.width > object.box.height ? "wide" : "tall"])
           })
       }
     }

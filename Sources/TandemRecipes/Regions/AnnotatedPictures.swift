@@ -15,6 +15,8 @@ public struct AnnotatedPictures: Sendable {
   public let entries: [Entry]
   /// The class of label 1, 2, …
   public let classNames: [String]
+  /// The word of attribute 1, 2, …; empty where the file has none.
+  public let attributeNames: [String]
   /// Marked boxes that teach nothing: without area.
   public let leftOut: Int
 
@@ -56,6 +58,8 @@ public struct AnnotatedPictures: Sendable {
           "the category '\(category.name)' is not one of the detector's \(names.count) classes")
       }
     }
+    let words = Set(file.annotations.flatMap(\.attributes)).sorted()
+    let places = Dictionary(uniqueKeysWithValues: words.enumerated().map { ($1, $0 + 1) })
     var objects: [Int: [AnnotatedObject]] = [:]
     var leftOut = 0
     for one in file.annotations {
@@ -68,11 +72,13 @@ public struct AnnotatedPictures: Sendable {
           box: Box(
             x1: Float(one.x), y1: Float(one.y), x2: Float(one.x + one.width),
             y2: Float(one.y + one.height)),
-          label: label, isCrowd: one.isCrowd, area: one.area))
+          label: label, attributes: one.attributes.compactMap { places[$0] },
+          isCrowd: one.isCrowd, area: one.area))
     }
     title = annotations
     self.leftOut = leftOut
     self.classNames = names
+    attributeNames = words
     entries = file.images.sorted { $0.id < $1.id }.map {
       Entry(
         file: folder.isEmpty ? $0.fileName : "\(folder)/\($0.fileName)",

@@ -14,20 +14,35 @@ public struct DetectorCard: Codable, Sendable, Equatable {
   public var config: DetectorConfig
   /// The class of label 1, 2, …
   public var classNames: [String]
+  /// The word of attribute 1, 2, …; empty without an attribute head.
+  public var attributeNames: [String]
   public var training: DetectorTraining.Settings
   public var annotations: String
   /// Where the backbone's weights came from; empty for random ones.
   public var weights: String
 
   public init(
-    config: DetectorConfig, classNames: [String], training: DetectorTraining.Settings,
-    annotations: String, weights: String
+    config: DetectorConfig, classNames: [String], attributeNames: [String],
+    training: DetectorTraining.Settings, annotations: String, weights: String
   ) {
     self.config = config
     self.classNames = classNames
+    self.attributeNames = attributeNames
     self.training = training
     self.annotations = annotations
     self.weights = weights
+  }
+
+  /// A detector may be older than its attributes.
+  public init(from decoder: any Decoder) throws {
+    let fields = try decoder.container(keyedBy: CodingKeys.self)
+    formatVersion = try fields.decode(Int.self, forKey: .formatVersion)
+    config = try fields.decode(DetectorConfig.self, forKey: .config)
+    classNames = try fields.decode([String].self, forKey: .classNames)
+    attributeNames = try fields.decodeIfPresent([String].self, forKey: .attributeNames) ?? []
+    training = try fields.decode(DetectorTraining.Settings.self, forKey: .training)
+    annotations = try fields.decode(String.self, forKey: .annotations)
+    weights = try fields.decode(String.self, forKey: .weights)
   }
 }
 
@@ -113,8 +128,8 @@ public final class LoadedDetector {
       let network = try FasterRCNN(card.config, at: store.root)
       try store.loadReport().check()
       return LoadedDetector(
-        network, precision: precision, classNames: card.classNames, attributeNames: nil,
-        title: path)
+        network, precision: precision, classNames: card.classNames,
+        attributeNames: card.attributeNames.isEmpty ? nil : card.attributeNames, title: path)
     }
     let (network, config) = try foreign(path, precision: precision, device: device)
     return LoadedDetector(

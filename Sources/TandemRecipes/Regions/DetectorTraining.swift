@@ -64,15 +64,23 @@ public final class DetectorTraining {
   /// with the same settings.
   ///
   /// - Parameters:
+  ///   - learnsAttributes: the detector gets an attribute head for the words of the annotations.
   ///   - weights: a file with the backbone's weights; nil for random ones.
+  /// - Throws: `DataError` where there are no attributes to learn.
   public init(
     _ config: DetectorConfig, _ settings: Settings, on pictures: AnnotatedPictures,
-    weights path: String?, at output: String
+    learnsAttributes: Bool = false, weights path: String?, at output: String
   ) throws {
+    guard !learnsAttributes || !pictures.attributeNames.isEmpty else {
+      throw DataError(
+        file: pictures.title, "has no attributes (a list of words in each annotation)")
+    }
     var config = config
     config.classes = pictures.classNames.count
+    config.attributes = learnsAttributes ? pictures.attributeNames.count : 0
     card = DetectorCard(
-      config: config, classNames: pictures.classNames, training: settings,
+      config: config, classNames: pictures.classNames,
+      attributeNames: learnsAttributes ? pictures.attributeNames : [], training: settings,
       annotations: pictures.title, weights: path ?? "")
     folder = DetectorFolder(path: output)
     let isResumed = folder.exists

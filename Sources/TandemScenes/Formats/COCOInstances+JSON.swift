@@ -63,6 +63,7 @@ extension COCOAnnotation {
     var area: Double?
     var isCrowd = false
     var segmentation: COCOSegmentation?
+    var attributes: [String] = []
     try scanner.object { scanner, key in
       switch key {
       case "id": id = try scanner.int()
@@ -79,6 +80,9 @@ extension COCOAnnotation {
         let flag = try scanner.int()
         guard flag == 0 || flag == 1 else { throw scanner.error("expected 0 or 1, found \(flag)") }
         isCrowd = flag == 1
+      // Others keep other things under this name: only a list of words is ours.
+      case "attributes" where scanner.peek() == 0x5B:
+        try scanner.array { scanner, _ in attributes.append(try scanner.string()) }
       case "segmentation" where keepsSegmentation:
         segmentation = try COCOSegmentation(from: &scanner)
       default: try scanner.skip()
@@ -89,7 +93,7 @@ extension COCOAnnotation {
       id: try scanner.need(id, "id"), imageID: try scanner.need(imageID, "image_id"),
       categoryID: try scanner.need(categoryID, "category_id"), x: corners[0], y: corners[1],
       width: corners[2], height: corners[3], area: area ?? corners[2] * corners[3],
-      isCrowd: isCrowd, segmentation: segmentation)
+      isCrowd: isCrowd, segmentation: segmentation, attributes: attributes)
   }
 
   func write(to sink: JSONSink) throws {
@@ -99,6 +103,14 @@ extension COCOAnnotation {
     try sink.raw(",\"area\":")
     try sink.number(area)
     try sink.raw(",\"iscrowd\":\(isCrowd ? 1 : 0)")
+    if !attributes.isEmpty {
+      try sink.raw(",\"attributes\":[")
+      for (place, attribute) in attributes.enumerated() {
+        if place > 0 { try sink.raw(",") }
+        try sink.string(attribute)
+      }
+      try sink.raw("]")
+    }
     if let segmentation {
       try sink.raw(",\"segmentation\":")
       try segmentation.write(to: sink)

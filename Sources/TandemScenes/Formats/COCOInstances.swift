@@ -58,10 +58,14 @@ public struct COCOAnnotation: Sendable, Equatable {
   public var isCrowd: Bool
   /// nil where the file has none, or where it was not asked for.
   public var segmentation: COCOSegmentation?
+  /// Words for what it is like, "small", "red": not in COCO's own files, which readers of those
+  /// pass over.
+  public var attributes: [String]
 
   public init(
     id: Int, imageID: Int, categoryID: Int, x: Double, y: Double, width: Double, height: Double,
-    area: Double, isCrowd: Bool = false, segmentation: COCOSegmentation? = nil
+    area: Double, isCrowd: Bool = false, segmentation: COCOSegmentation? = nil,
+    attributes: [String] = []
   ) {
     self.id = id
     self.imageID = imageID
@@ -73,6 +77,7 @@ public struct COCOAnnotation: Sendable, Equatable {
     self.area = area
     self.isCrowd = isCrowd
     self.segmentation = segmentation
+    self.attributes = attributes
   }
 }
 

@@ -17,7 +17,8 @@ extension SceneFacts {
     COCOImage(id: scene.id, fileName: fileName, width: scene.width, height: scene.height)
   }
 
-  /// The objects as COCO annotations with ids from 100 · scene number + 1.
+  /// The objects as COCO annotations, their size and tint as attributes, with ids from
+  /// 100 · scene number + 1.
   ///
   /// - Parameter outline: the segmentation of an object by its index; by default the box.
   public func cocoAnnotations(
@@ -29,7 +30,9 @@ extension SceneFacts {
       return COCOAnnotation(
         id: 100 * scene.id + place + 1, imageID: scene.id, categoryID: classes[place] + 1,
         x: x1, y: y1, width: x2 - x1, height: y2 - y1, area: Double(box.area),
-        segmentation: outline(place) ?? .polygons([[x1, y1, x2, y1, x2, y2, x1, y2]]))
+        segmentation: outline(place) ?? .polygons([[x1, y1, x2, y1, x2, y2, x1, y2]]),
+        attributes: [object.size.rawValue]
+          + (object.tint == .natural ? [] : [object.tint.rawValue]))
     }
   }
 }

@@ -117,7 +117,7 @@ import Testing
       let first = try #require((top["annotations"] as? [[String: Any]])?.first)
       #expect(
         Set(first.keys) == [
-          "id", "image_id", "category_id", "bbox", "area", "iscrowd", "segmentation",
+          "id", "image_id", "category_id", "bbox", "area", "iscrowd", "segmentation", "attributes",
         ])
       // Nothing is left beside it.
       #expect(try FileManager.default.contentsOfDirectory(atPath: folder) == ["instances.json"])
