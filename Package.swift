@@ -68,7 +68,9 @@ let package = Package(
     .target(name: "TandemTrain", dependencies: ["TandemCore", "TandemFiles", "TandemEvents"]),
     .target(
       name: "TandemData",
-      dependencies: ["TandemCore", "TandemFiles", "TandemScenes", "CArchive", "CHarfBuzz"]),
+      dependencies: [
+        "TandemCore", "TandemFiles", "TandemRegions", "TandemScenes", "CArchive", "CHarfBuzz",
+      ]),
     .executableTarget(
       name: "tandem",
       dependencies: [

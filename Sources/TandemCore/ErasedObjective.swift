@@ -3,13 +3,24 @@
 public import TandemNN
 public import TandemTorch
 
-/// A prepared sequence of some objective of the mixture.
+/// A prepared sequence and what the objectives of the mixture want to hear about it.
 public struct MixedSequence: Sendable {
   public let sequence: InputSequence
-  /// Which objective of the mixture it belongs to.
-  public let objective: Int
   public let group: Int
-  /// What its target adds to the objective's denominator.
+  public let targets: [MixedTarget]
+
+  public init(_ sequence: InputSequence, group: Int, targets: [MixedTarget]) {
+    self.sequence = sequence
+    self.group = group
+    self.targets = targets
+  }
+}
+
+/// What one objective of the mixture wants to hear about a sequence.
+public struct MixedTarget: Sendable {
+  /// Its place in the mixture.
+  public let objective: Int
+  /// What it adds to the objective's denominator.
   public let weight: Double
   let target: any Sendable
 }
@@ -20,12 +31,23 @@ public struct ObjectiveDefinition: Sendable {
   /// The factor on its loss.
   public let weight: Double
   public let options: JSONValue
-  /// The objective whose sequences this one judges too, where the mixture has it.
-  public let sequencesOf: String?
+  /// The objectives that share sequences with it have the same pass.
+  public var pass: String
+  public let part: PassPart
+  /// The stream of examples that it learns from; empty for the main one.
+  public var stream = ""
+  /// Its share of the steps, where a step has one pass only.
+  public var ratio = 1.0
+  /// The epochs in which it is learned; no end where the second is 0.
+  public var epochs = (from: 0.0, until: 0.0)
   let prepare:
     @Sendable (Example, PreparationContext, inout RandomStream) throws -> [(
       InputSequence, any Sendable, Int, Double
     )]
+  let join:
+    @Sendable (inout InputSequence, Example, PreparationContext, inout RandomStream) throws -> (
+      any Sendable, Double
+    )?
   let build: @Sendable (ModelFacts, ParameterPath) throws -> any ObjectiveRunner
 
   /// Reads the options of `type` from JSON: its defaults with these fields in place of theirs.
@@ -36,12 +58,18 @@ public struct ObjectiveDefinition: Sendable {
 
   public init<O: Objective>(_ type: O.Type, weight: Double = 1, typed options: O.Options) {
     name = O.name
-    sequencesOf = O.sequencesOf
+    pass = O.pass
+    part = O.part
     self.weight = weight
     self.options = (try? JSONValue(encoding: options)) ?? .object([:])
     prepare = { example, context, stream in
       try O.prepare(example, options, context, using: &stream).map {
         ($0.sequence, $0.target as any Sendable, $0.group, O.weight(of: $0.target))
+      }
+    }
+    join = { sequence, example, context, stream in
+      try O.join(&sequence, example, options, context, using: &stream).map {
+        ($0, O.weight(of: $0))
       }
     }
     build = { facts, root in Runner<O>(objective: try O(options, facts, at: root)) }
@@ -54,20 +82,41 @@ public struct ObjectiveDefinition: Sendable {
   ) throws -> [MixedSequence] {
     try prepare(example, context, &stream).enumerated().map { ordinal, item in
       var sequence = item.0
-      sequence.key = mixed(key ^ mixed(UInt64(place) << 32 | UInt64(ordinal)))
+      sequence.key = Self.key(key, place, ordinal)
       return MixedSequence(
-        sequence: sequence, objective: place, group: item.2, weight: item.3, target: item.1)
+        sequence, group: item.2,
+        targets: [MixedTarget(objective: place, weight: item.3, target: item.1)])
     }
+  }
+
+  /// Adds what this objective asks to a sequence that others share.
+  public func joined(
+    _ sequence: inout InputSequence, _ example: Example, _ context: PreparationContext,
+    place: Int, using stream: inout RandomStream
+  ) throws -> MixedTarget? {
+    try join(&sequence, example, context, &stream).map {
+      MixedTarget(objective: place, weight: $0.1, target: $0.0)
+    }
+  }
+
+  /// What names the sequences of an example to dropout.
+  public static func key(_ example: UInt64, _ place: Int, _ ordinal: Int) -> UInt64 {
+    mixed(example ^ mixed(UInt64(place) << 32 | UInt64(ordinal)))
   }
 
   public func built(_ facts: ModelFacts, at root: ParameterPath) throws -> any ObjectiveRunner {
     try build(facts, root)
   }
+
+  /// Whether it is learned in an epoch, counted from 0 in parts.
+  public func isLearned(inEpoch epoch: Double) -> Bool {
+    epoch >= epochs.from && (epochs.until <= 0 || epoch < epochs.until)
+  }
 }
 
 /// An objective with its weights, its target type hidden.
 public protocol ObjectiveRunner {
-  /// The loss over those sequences of the batch that belong to objective `place`.
+  /// The loss over those targets of the batch that belong to objective `place`.
   func loss(
     _ encoding: Encoding, _ sequences: [MixedSequence], place: Int, denominator: Double
   ) throws -> LossReport?
@@ -83,9 +132,11 @@ struct Runner<O: Objective>: ObjectiveRunner {
   func loss(
     _ encoding: Encoding, _ sequences: [MixedSequence], place: Int, denominator: Double
   ) throws -> LossReport? {
-    let targets = sequences.enumerated().compactMap { index, item in
-      item.objective == place
-        ? (item.target as? O.Target).map { Placed(sequence: index, target: $0) } : nil
+    let targets = sequences.enumerated().flatMap { index, item in
+      item.targets.compactMap { target in
+        target.objective == place
+          ? (target.target as? O.Target).map { Placed(sequence: index, target: $0) } : nil
+      }
     }
     guard !targets.isEmpty, denominator > 0 else { return nil }
     return try objective.loss(encoding, targets, denominator: denominator)

@@ -4,21 +4,41 @@
 public import TandemNN
 public import TandemTorch
 
-/// What a model says of each kind of head.
+/// What a model says of each kind of head; nil for what it cannot have.
 public struct HeadSpecifications: Sendable, Equatable {
-  public var vocabulary: VocabularyHead.Specification
-  public var matching: MatchingHead.Specification
-  public var ranking: RankingHead.Specification
-  public var answers: AnswerHead.Specification
+  public var vocabulary: VocabularyHead.Specification?
+  public var matching: MatchingHead.Specification?
+  public var ranking: RankingHead.Specification?
+  public var answers: AnswerHead.Specification?
+  public var regionFeatures: RegionHead.Specification?
+  public var regionClasses: RegionHead.Specification?
+  public var regionAttributes: RegionHead.Specification?
 
   public init(
-    vocabulary: VocabularyHead.Specification, matching: MatchingHead.Specification,
-    ranking: RankingHead.Specification, answers: AnswerHead.Specification
+    vocabulary: VocabularyHead.Specification? = nil, matching: MatchingHead.Specification? = nil,
+    ranking: RankingHead.Specification? = nil, answers: AnswerHead.Specification? = nil,
+    regionFeatures: RegionHead.Specification? = nil,
+    regionClasses: RegionHead.Specification? = nil,
+    regionAttributes: RegionHead.Specification? = nil
   ) {
     self.vocabulary = vocabulary
     self.matching = matching
     self.ranking = ranking
     self.answers = answers
+    self.regionFeatures = regionFeatures
+    self.regionClasses = regionClasses
+    self.regionAttributes = regionAttributes
+  }
+
+  /// The paths under which heads claim their weights.
+  public var paths: [String] {
+    let regions = [regionFeatures, regionClasses, regionAttributes].compactMap { $0 }
+    return [
+      vocabulary?.transform, vocabulary?.norm, vocabulary?.decoder, vocabulary?.bias,
+      matching?.path, ranking?.path, answers?.first, answers?.norm, answers?.last,
+    ].compactMap { $0 }
+      + regions.flatMap { [$0.transform, $0.norm, $0.decoder, $0.bias] }
+      .filter { !$0.isEmpty }
   }
 }
 
@@ -50,8 +70,10 @@ public struct VocabularyHead {
   let norm: LayerNorm
   let decoder: Linear
 
-  public init(_ facts: ModelFacts, at root: ParameterPath) throws {
-    let specification = facts.heads.vocabulary
+  public init(
+    _ specification: Specification, _ facts: ModelFacts, at root: ParameterPath
+  ) throws {
+    let root = root.reusing
     transform = try Linear(facts.width, facts.width, at: root / specification.transform)
     norm = try LayerNorm(
       facts.width, epsilon: specification.epsilon, at: root / specification.norm)
@@ -78,17 +100,27 @@ public struct VocabularyHead {
   }
 }
 
-/// Does the text match the picture? Two classes from the pooled vector; class 1 is a match.
+/// Does the text match the picture? Two classes from the pooled vector.
 public struct MatchingHead {
   public struct Specification: Sendable, Equatable {
     public var path: String
-    public init(path: String) { self.path = path }
+    /// The class of a match: 1, but 0 in ViLBERT.
+    public var matchClass: Int
+
+    public init(path: String, matchClass: Int = 1) {
+      self.path = path
+      self.matchClass = matchClass
+    }
   }
 
   let classifier: Linear
+  public let matchClass: Int
 
-  public init(_ facts: ModelFacts, at root: ParameterPath) throws {
-    classifier = try Linear(facts.width, 2, at: root / facts.heads.matching.path)
+  public init(
+    _ specification: Specification, _ facts: ModelFacts, at root: ParameterPath
+  ) throws {
+    classifier = try Linear(facts.pooledWidth, 2, at: root.reusing / specification.path)
+    matchClass = specification.matchClass
   }
 
   /// [N, D] → logits [N, 2], float32.
@@ -100,64 +132,100 @@ public struct MatchingHead {
 /// One score a pair, for ranking many against one another.
 public struct RankingHead {
   public struct Specification: Sendable, Equatable {
+    /// Of a linear layer on the pooled vector; empty where the score is the similarity of a text's
+    /// and a picture's own vectors.
     public var path: String
+
     public init(path: String) { self.path = path }
+    public static let similarity = Specification(path: "")
   }
 
-  let scorer: Linear
+  let scorer: Linear?
 
-  public init(_ facts: ModelFacts, at root: ParameterPath) throws {
-    scorer = try Linear(facts.width, 1, at: root / facts.heads.ranking.path)
+  public init(
+    _ specification: Specification, _ facts: ModelFacts, at root: ParameterPath
+  ) throws {
+    scorer =
+      specification.path.isEmpty
+      ? nil : try Linear(facts.pooledWidth, 1, at: root.reusing / specification.path)
   }
 
-  /// [N, D] → [N], float32.
-  public func callAsFunction(_ pooled_ND: Tensor) throws -> Tensor {
-    try scorer(pooled_ND).to(.float32).squeezed(1)
+  /// The scores of some sequences, [N], float32.
+  public func callAsFunction(_ encoding: Encoding, _ sequences: [Int]) throws -> Tensor {
+    if let scorer { return try scorer(encoding.pooled(sequences)).to(.float32).squeezed(1) }
+    guard let pair = encoding.pair else {
+      throw ParameterError("a score by similarity needs vectors of texts and of pictures")
+    }
+    let chosen = try Tensor(sequences, on: pair.text_SE.device)
+    return try (pair.text_SE.rows(chosen) * pair.picture_SE.rows(chosen)).sum([1]) * pair.scale
   }
 }
 
-/// A two-layer classifier of the pooled vector into answers.
+/// A two-layer classifier into answers.
 public struct AnswerHead {
   public struct Specification: Sendable, Equatable {
     public enum Order: Sendable { case normThenGELU, geluThenNorm }
+    /// What it reads: the pooled vector, or the state at the answer's place (VL-BERT).
+    public enum Reads: Sendable { case pooled, answerPlace }
     /// Paths of the first linear layer, the norm and the last linear layer.
     public var first: String
     public var norm: String
     public var last: String
     public var order: Order
     public var epsilon: Double
+    /// The inner width over the outer one.
+    public var widening: Int
+    public var reads: Reads
 
-    public init(first: String, norm: String, last: String, order: Order, epsilon: Double) {
+    public init(
+      first: String, norm: String, last: String, order: Order, epsilon: Double,
+      widening: Int = 2, reads: Reads = .pooled
+    ) {
       self.first = first
       self.norm = norm
       self.last = last
       self.order = order
       self.epsilon = epsilon
+      self.widening = widening
+      self.reads = reads
     }
   }
 
   let first: Linear
   let norm: LayerNorm
   let last: Linear
-  let order: Specification.Order
+  let specification: Specification
 
-  public init(_ facts: ModelFacts, classes: Int, at root: ParameterPath) throws {
-    let specification = facts.heads.answers
-    first = try Linear(facts.width, 2 * facts.width, at: root / specification.first)
-    norm = try LayerNorm(
-      2 * facts.width, epsilon: specification.epsilon, at: root / specification.norm)
-    last = try Linear(2 * facts.width, classes, at: root / specification.last)
-    order = specification.order
+  public init(
+    _ specification: Specification, classes: Int, _ facts: ModelFacts, at root: ParameterPath
+  ) throws {
+    let width = specification.reads == .pooled ? facts.pooledWidth : facts.width
+    let inner = specification.widening * width
+    let root = root.reusing
+    self.specification = specification
+    first = try Linear(width, inner, at: root / specification.first)
+    norm = try LayerNorm(inner, epsilon: specification.epsilon, at: root / specification.norm)
+    last = try Linear(inner, classes, at: root / specification.last)
   }
 
-  /// [N, D] → logits [N, C], float32.
-  public func callAsFunction(_ pooled_ND: Tensor) throws -> Tensor {
-    let hidden = try first(pooled_ND)
+  /// Logits of some sequences, [N, C], float32.
+  public func callAsFunction(_ encoding: Encoding, _ sequences: [Int]) throws -> Tensor {
+    let hidden = try first(rows(encoding, sequences))
     let inner =
-      switch order {
+      switch specification.order {
       case .normThenGELU: try norm(hidden).gelu()
       case .geluThenNorm: try norm(hidden.gelu())
       }
     return try last(inner).to(.float32)
+  }
+
+  private func rows(_ encoding: Encoding, _ sequences: [Int]) throws -> Tensor {
+    guard specification.reads == .answerPlace else { return try encoding.pooled(sequences) }
+    return try encoding.text(
+      sequences.map { sequence in
+        let place = encoding.batch.answerPlaces[sequence]
+        guard place >= 0 else { throw DataError("a question has no place for its answer") }
+        return encoding.text.rows(of: sequence).lowerBound + place
+      })
   }
 }

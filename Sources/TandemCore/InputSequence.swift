@@ -4,19 +4,53 @@ internal import TandemImage
 public struct InputSequence: Sendable {
   /// Vocabulary ids of the text, without special tokens.
   public var text: [Int32]
+  /// The word that each piece of the text belongs to, never falling.
+  public var words: [Int32]
+  /// A second text after the first one's [SEP], with a [SEP] of its own.
+  public var second: [Int32]?
+  /// The text is a question: a model that answers at a place of its own gets one.
+  public var asksAnswer: Bool
   public var picture: Picture?
-  /// Patches, by raster place, whose content the model must not see.
-  public var hiddenPatches: [Int]
+  /// Whether text and picture belong together; nil where no objective has decided it yet.
+  public var isTruePair: Bool?
+  /// Units of the picture (patches in raster order, or regions) that an objective asks about.
+  public var chosen: [Int]
+  /// Units whose content the model must not see: the chosen ones, but for those that are kept, and
+  /// those that would give them away.
+  public var hidden: [Int]
+  /// Regions that another region's feature stands in for.
+  public var replaced: [ReplacedRegion]
   /// Names the sequence to dropout: the same however a step is cut.
   public var key: UInt64
 
   public init(
-    text: [Int32], picture: Picture?, hiddenPatches: [Int] = [], key: UInt64 = 0
+    text: [Int32], words: [Int32] = [], second: [Int32]? = nil, asksAnswer: Bool = false,
+    picture: Picture?,
+    isTruePair: Bool? = nil, chosen: [Int] = [], hidden: [Int] = [],
+    replaced: [ReplacedRegion] = [], key: UInt64 = 0
   ) {
     self.text = text
+    self.words = words.count == text.count ? words : Array(0..<Int32(text.count))
+    self.second = second
+    self.asksAnswer = asksAnswer
     self.picture = picture
-    self.hiddenPatches = hiddenPatches
+    self.isTruePair = isTruePair
+    self.chosen = chosen
+    self.hidden = hidden
+    self.replaced = replaced
     self.key = key
+  }
+}
+
+/// A region that is shown with another one's feature.
+public struct ReplacedRegion: Sendable, Equatable {
+  public var region: Int
+  /// [F]
+  public var feature: [Float]
+
+  public init(region: Int, feature: [Float]) {
+    self.region = region
+    self.feature = feature
   }
 }
 
@@ -24,46 +58,92 @@ public struct InputSequence: Sendable {
 public struct InputSpecification: Sendable, Equatable {
   /// The most text rows of a sequence, special tokens included.
   public var textLength: Int
-  /// The side of a patch in pixels.
-  public var patchSize: Int
-  /// Per channel, of pixel values in 0...1.
-  public var mean: [Float]
-  public var deviation: [Float]
-  /// Ids of [CLS] and [SEP], put around each text.
+  /// Ids of [CLS] and [SEP], put around each text, and of [MASK].
   public var classification: Int32
   public var separator: Int32
-  /// Rows that precede the patches of a picture (ViLT's image class token).
-  public var pictureTokens: Int
+  public var mask: Int32
+  /// Questions are followed by [MASK] [SEP], where the answer is read (VL-BERT).
+  public var hasAnswerSlot: Bool
+  /// Rows that precede a picture's units (ViLT's class token, VL-BERT's whole picture).
+  public var leadingRows: Int
+  /// Rows that follow them (VL-BERT's [END]).
+  public var trailingRows: Int
+  /// How pixels are read; nil where the model reads none.
+  public var patches: PatchInput?
+  /// How regions are read; nil where the model reads none.
+  public var regions: RegionInput?
 
   public init(
-    textLength: Int, patchSize: Int, mean: [Float] = [0.5, 0.5, 0.5],
-    deviation: [Float] = [0.5, 0.5, 0.5], classification: Int32, separator: Int32,
-    pictureTokens: Int
+    textLength: Int, classification: Int32, separator: Int32, mask: Int32 = 0,
+    hasAnswerSlot: Bool = false, leadingRows: Int = 0, trailingRows: Int = 0,
+    patches: PatchInput? = nil, regions: RegionInput? = nil
   ) {
     self.textLength = textLength
-    self.patchSize = patchSize
-    self.mean = mean
-    self.deviation = deviation
     self.classification = classification
     self.separator = separator
-    self.pictureTokens = pictureTokens
+    self.mask = mask
+    self.hasAnswerSlot = hasAnswerSlot
+    self.leadingRows = leadingRows
+    self.trailingRows = trailingRows
+    self.patches = patches
+    self.regions = regions
   }
+
+  /// The most pieces of a text, special tokens not counted.
+  public var textPieces: Int { max(0, textLength - 2 - (hasAnswerSlot ? 2 : 0)) }
 
   /// Rows that a sequence takes.
   public func rowCount(_ sequence: InputSequence) -> Int {
     textRows(sequence) + visualRows(sequence)
   }
 
-  func textRows(_ sequence: InputSequence) -> Int { sequence.text.count + 2 }
-
-  func visualRows(_ sequence: InputSequence) -> Int {
-    sequence.picture.map { pictureTokens + grid($0).height * grid($0).width } ?? 0
+  func textRows(_ sequence: InputSequence) -> Int {
+    sequence.text.count + 2 + (sequence.second.map { $0.count + 1 } ?? 0)
+      + (sequence.asksAnswer && hasAnswerSlot ? 2 : 0)
   }
 
-  /// Patches of a picture, down and across.
+  func visualRows(_ sequence: InputSequence) -> Int {
+    sequence.picture.map { leadingRows + units($0) + trailingRows } ?? 0
+  }
+
+  /// Patches or regions of a picture.
+  public func units(_ picture: Picture) -> Int {
+    regions != nil ? picture.regions?.count ?? 0 : grid(picture).count
+  }
+
+  /// Patches of a picture, down and across; none where there are no pixels to read.
   public func grid(_ picture: Picture) -> PatchGrid {
-    PatchGrid(
-      height: picture.image.height / patchSize, width: picture.image.width / patchSize)
+    guard let patches, let image = picture.image else { return PatchGrid(height: 0, width: 0) }
+    return PatchGrid(height: image.height / patches.size, width: image.width / patches.size)
+  }
+}
+
+/// How a picture becomes patches.
+public struct PatchInput: Sendable, Equatable {
+  /// The side of a patch in pixels.
+  public var size: Int
+  /// Per channel, of pixel values in 0...1.
+  public var mean: [Float]
+  public var deviation: [Float]
+
+  public init(
+    size: Int, mean: [Float] = [0.5, 0.5, 0.5], deviation: [Float] = [0.5, 0.5, 0.5]
+  ) {
+    self.size = size
+    self.mean = mean
+    self.deviation = deviation
+  }
+}
+
+/// What regions a model reads.
+public struct RegionInput: Sendable, Equatable {
+  public var featureWidth: Int
+  /// The most regions of a picture.
+  public var most: Int
+
+  public init(featureWidth: Int, most: Int) {
+    self.featureWidth = featureWidth
+    self.most = most
   }
 }
 

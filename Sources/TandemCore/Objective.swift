@@ -105,14 +105,23 @@ public protocol Objective: SendableMetatype {
   /// What it asks of the model, in a line, with the paper.
   static var summary: String { get }
   static var defaults: Options { get }
-  /// The objective whose sequences this one judges too, where the mixture has it.
-  static var sequencesOf: String? { get }
+  /// The pass it takes part in unless a recipe says otherwise: objectives of one pass share one
+  /// sequence an example, and so one forward.
+  static var pass: String { get }
+  /// Whether it can take part in a pass with others, and what it does there.
+  static var part: PassPart { get }
 
   /// Corrupts a copy of the example; one example may give several sequences, or none.
   static func prepare(
     _ example: Example, _ options: Options, _ context: PreparationContext,
     using stream: inout RandomStream
   ) throws -> [PreparedSequence<Target>]
+  /// Asks something of a sequence that others share, and corrupts it further for that; nil where
+  /// there is nothing to ask.
+  static func join(
+    _ sequence: inout InputSequence, _ example: Example, _ options: Options,
+    _ context: PreparationContext, using stream: inout RandomStream
+  ) throws -> Target?
   /// What the target adds to the number the loss is divided by.
   static func weight(of target: Target) -> Double
 
@@ -124,8 +133,50 @@ public protocol Objective: SendableMetatype {
   ) throws -> LossReport
 }
 
+/// What an objective does in a pass.
+public enum PassPart: Int, Sendable {
+  /// It makes sequences of its own kind and shares none.
+  case alone
+  /// It decides whether text and picture belong together, before others look.
+  case pairs
+  /// It hides words or regions.
+  case masks
+  /// It reads what is there.
+  case reads
+}
+
 extension Objective {
-  public static var sequencesOf: String? { nil }
+  public static var pass: String { name }
+  public static var part: PassPart { .alone }
+
+  /// The example's text and picture, and what `join` makes of them.
+  public static func prepare(
+    _ example: Example, _ options: Options, _ context: PreparationContext,
+    using stream: inout RandomStream
+  ) throws -> [PreparedSequence<Target>] {
+    var sequence = InputSequence(example)
+    let target = try join(&sequence, example, options, context, using: &stream)
+    return target.map { [PreparedSequence(sequence, $0)] } ?? []
+  }
+
+  public static func join(
+    _ sequence: inout InputSequence, _ example: Example, _ options: Options,
+    _ context: PreparationContext, using stream: inout RandomStream
+  ) throws -> Target? { nil }
+}
+
+extension InputSequence {
+  /// An example's first text and picture as they are.
+  public init(_ example: Example) {
+    let text = example.texts.first ?? TokenizedText()
+    self.init(text: text.ids, words: text.words, picture: example.pictures.first)
+  }
+
+  /// Puts another text in place of the first one.
+  public mutating func replaceText(by other: TokenizedText) {
+    text = other.ids
+    words = other.words
+  }
 }
 
 /// For objectives without settings.

@@ -11,28 +11,35 @@ public struct OptimalTransport: Codable, Sendable, Equatable {
   public var iterations = 50
   public init() {}
 
-  /// The transport distance of each of some sequences, [B]: words without [CLS] and [SEP], patches
-  /// without leading tokens. The plan is a constant: gradients go through the cost alone.
+  /// Keep [CLS] and [SEP] among the words (UNITER does, ViLT does not).
+  public var keepsSpecials = false
+
+  /// The transport distance of each of some sequences, [B], from words to patches or regions
+  /// without leading rows. The plan is a constant: gradients go through the cost alone.
   public func distances(_ encoding: Encoding, _ sequences: [Int]) throws -> Tensor {
-    let batch = encoding.batch
-    let words = sequences.map { batch.textRows(of: $0).dropFirst().dropLast() }
-    let patches = sequences.map { batch.patchRows(of: $0) }
-    let (x_BMD, padX_BM) = try gathered(encoding, words.map { $0.startIndex..<$0.endIndex })
-    let (y_BND, padY_BN) = try gathered(encoding, patches)
+    let words = sequences.map { self.words(encoding, $0) }
+    let (x_BMD, padX_BM) = try gathered(encoding.text, words)
+    let (y_BND, padY_BN) = try gathered(encoding.visual, sequences.map(encoding.visual.rows))
     return try distances(x_BMD, padX_BM, y_BND, padY_BN).distance_B
   }
 
   /// The plan of some sequences, [B, N, M], for looking at.
   public func plan(_ encoding: Encoding, _ sequence: Int) throws -> Tensor {
-    let words = encoding.batch.textRows(of: sequence).dropFirst().dropLast()
-    let (x, padX) = try gathered(encoding, [words.startIndex..<words.endIndex])
-    let (y, padY) = try gathered(encoding, [encoding.batch.patchRows(of: sequence)])
+    let (x, padX) = try gathered(encoding.text, [words(encoding, sequence)])
+    let (y, padY) = try gathered(encoding.visual, [encoding.visual.rows(of: sequence)])
     return try distances(x, padX, y, padY).plan_BNM
+  }
+
+  /// The rows of a sequence's words.
+  public func words(_ encoding: Encoding, _ sequence: Int) -> Range<Int> {
+    let rows = encoding.text.rows(of: sequence)
+    return keepsSpecials
+      ? rows : rows.lowerBound + 1..<max(rows.lowerBound + 1, rows.upperBound - 1)
   }
 
   /// Rows as a block padded with copies of row 0, and where the padding is.
   private func gathered(
-    _ encoding: Encoding, _ ranges: [Range<Int>]
+    _ states: EncodedRows, _ ranges: [Range<Int>]
   ) throws -> (Tensor, pads: Tensor) {
     let most = ranges.map(\.count).max() ?? 0
     var rows: [Int] = []
@@ -43,8 +50,8 @@ public struct OptimalTransport: Codable, Sendable, Equatable {
       pads += repeatElement(false, count: range.count)
       pads += repeatElement(true, count: most - range.count)
     }
-    let width = encoding.rows_TD.size(1)
-    let block = try encoding.rows(rows).reshaped([ranges.count, most, width])
+    let width = states.states_TD.size(1)
+    let block = try states(rows).reshaped([ranges.count, most, width])
     return (block, try Tensor(pads, [ranges.count, most], on: block.device))
   }
 

@@ -4,59 +4,68 @@ public import TandemTorch
 
 /// Sequences laid end to end without padding: a plain value, made on loader threads.
 ///
-/// Each sequence's rows are its text ([CLS] … [SEP]) and then its picture (leading tokens, then
-/// patches in raster order). Texts, and pictures that differ, are stored once each; `rows` says
-/// how the model lays them out.
+/// A sequence has text rows ([CLS] … [SEP], perhaps a second text, perhaps a place for an answer)
+/// and visual rows (leading rows, the picture's units, trailing rows). A model with one stream lays
+/// them together, text first, as `layout` says; one with two streams keeps them apart, as
+/// `textLayout` and `visualLayout` say. Pictures that differ are stored once each.
 public struct PackedBatch: Sendable {
   /// A distinct picture of the batch.
   public struct PackedPicture: Sendable, Equatable {
+    /// Its patches; none for regions.
     public let grid: PatchGrid
-    /// Its first row in `patches`.
-    public let firstPatch: Int
+    /// Its first row among all pictures' units, and how many there are.
+    public let firstUnit: Int
+    public let unitCount: Int
+    /// In pixels.
+    public let width: Int
+    public let height: Int
   }
 
   public let specification: InputSpecification
-  /// Where each sequence's rows lie.
+  /// Where each sequence's rows lie in one stream.
   public let layout: PackedLayout
-  public let spans: AttentionSpans
+  /// Where its rows lie in a stream of texts, and in a stream of pictures.
+  public let textLayout: PackedLayout
+  public let visualLayout: PackedLayout
   /// Vocabulary ids of all text rows, sequence after sequence, special tokens included.
   public let tokens: [Int]
-  /// Where each sequence's tokens lie in `tokens`.
-  public let tokenOffsets: [Int]
+  /// For each text row 0 in the first text and 1 in what follows its [SEP].
+  public let tokenTypes: [Int]
+  /// For each sequence its text row that stands for the answer, counted in its text; −1 without.
+  public let answerPlaces: [Int]
   public let pictures: [PackedPicture]
   /// Normalised pixels of all distinct pictures, [P, 3·p·p], channel-major in a patch.
   public private(set) var patches: FloatBuffer
+  /// Features of the regions of all distinct pictures, [R, F].
+  public private(set) var features: FloatBuffer
+  /// Their boxes, [R, 4], over the picture's size.
+  public private(set) var boxes: FloatBuffer
+  /// Features that stand in for others, [X, F], in the order of `sequences` and their `replaced`.
+  public private(set) var replacements: FloatBuffer
   /// For each sequence its place in `pictures`; −1 without one.
   public let pictureOfSequence: [Int]
-  /// For each sequence the hidden patches, by raster place.
-  public let hiddenPatches: [[Int]]
+  /// For each sequence the hidden units.
+  public let hidden: [[Int]]
+  /// For each sequence the regions that `replacements` stand in for, in order.
+  public let replaced: [[Int]]
 
   public var sequenceCount: Int { layout.sequenceCount }
-  public var patchCount: Int { pictures.reduce(0) { $0 + $1.grid.count } }
+  /// Patches or regions of all distinct pictures.
+  public var unitCount: Int { pictures.reduce(0) { $0 + $1.unitCount } }
 
   /// Lays out sequences in the given order.
   ///
-  /// - Parameter isPinned: whether a GPU is to fetch the patches.
+  /// - Parameter isPinned: whether a GPU is to fetch pixels and features.
+  /// - Throws: `DataError` for a text that is too long or a picture that the model cannot read.
   public init(
     _ sequences: [InputSequence], _ specification: InputSpecification, isPinned: Bool = false
   ) throws {
-    var tokens: [Int] = []
-    var tokenOffsets = [0]
-    var lengths: [Int] = []
+    var texts = PackedTexts()
     var distinct: [Picture] = []
     var places: [UInt64: Int] = [:]
     var pictureOfSequence: [Int] = []
     for sequence in sequences {
-      let textRows = specification.textRows(sequence)
-      guard textRows <= specification.textLength else {
-        throw DataError(
-          "a text of \(textRows) tokens does not fit the model's \(specification.textLength)")
-      }
-      tokens.append(Int(specification.classification))
-      tokens += sequence.text.lazy.map(Int.init)
-      tokens.append(Int(specification.separator))
-      tokenOffsets.append(tokens.count)
-      lengths.append(specification.rowCount(sequence))
+      try texts.append(sequence, specification)
       guard let picture = sequence.picture else {
         pictureOfSequence.append(-1)
         continue
@@ -69,42 +78,24 @@ public struct PackedBatch: Sendable {
       pictureOfSequence.append(place)
     }
     self.specification = specification
-    self.tokens = tokens
-    self.tokenOffsets = tokenOffsets
     self.pictureOfSequence = pictureOfSequence
-    hiddenPatches = sequences.map(\.hiddenPatches)
-    layout = PackedLayout(lengths: lengths, sequenceKeys: sequences.map(\.key))
-    spans = .full(layout)
-    (pictures, patches) = try Self.patches(of: distinct, specification, isPinned: isPinned)
-  }
-
-  private static func patches(
-    of distinct: [Picture], _ specification: InputSpecification, isPinned: Bool
-  ) throws -> ([PackedPicture], FloatBuffer) {
-    let width = 3 * specification.patchSize * specification.patchSize
-    var pictures: [PackedPicture] = []
-    var count = 0
-    for picture in distinct {
-      let grid = specification.grid(picture)
-      guard grid.count > 0 else {
-        throw DataError(
-          "a picture of \(picture.image.width)×\(picture.image.height) is smaller than a patch "
-            + "of \(specification.patchSize)")
-      }
-      pictures.append(PackedPicture(grid: grid, firstPatch: count))
-      count += grid.count
-    }
-    let patches = try FloatBuffer(count: count * width, isPinned: isPinned) { buffer in
-      for (picture, packed) in zip(distinct, pictures) {
-        let first = packed.firstPatch * width
-        try picture.image.patches(
-          size: specification.patchSize, mean: specification.mean,
-          std: specification.deviation,
-          into: UnsafeMutableBufferPointer(
-            rebasing: buffer[first..<first + packed.grid.count * width]))
-      }
-    }
-    return (pictures, patches)
+    tokens = texts.tokens
+    tokenTypes = texts.types
+    answerPlaces = texts.answerPlaces
+    hidden = sequences.map(\.hidden)
+    replaced = sequences.map { $0.replaced.map(\.region) }
+    let keys = sequences.map(\.key)
+    let visual = sequences.map(specification.visualRows)
+    layout = PackedLayout(
+      lengths: zip(texts.lengths, visual).map { $0 + $1 }, sequenceKeys: keys)
+    textLayout = PackedLayout(lengths: texts.lengths, sequenceKeys: keys)
+    // A row of a picture and one of a text share no dropout.
+    visualLayout = PackedLayout(lengths: visual, sequenceKeys: keys.map { mixed($0 ^ 0x9E37) })
+    let packer = PicturePacker(specification: specification, isPinned: isPinned)
+    pictures = try packer.places(of: distinct)
+    patches = try packer.patches(of: distinct, pictures)
+    (features, boxes) = try packer.regions(of: distinct, pictures)
+    replacements = try packer.replacements(sequences)
   }
 
   /// The same layout over other patch rows, for pixel values that no picture of bytes holds.
@@ -119,34 +110,96 @@ public struct PackedBatch: Sendable {
     return result
   }
 
-  /// The same batch with its patches on a device, for one who encodes it more than once.
+  /// The same batch with its numbers on a device, for one who encodes it more than once.
   package func placed(on device: Device) throws -> PackedBatch {
     var result = self
     result.patches = try patches.placed(on: device)
+    result.features = try features.placed(on: device)
+    result.boxes = try boxes.placed(on: device)
+    result.replacements = try replacements.placed(on: device)
     return result
   }
 
-  // MARK: places
+  /// Every row of a sequence sees all of it, in one stream.
+  public var spans: AttentionSpans { .full(layout) }
 
-  /// The row of [CLS].
-  public func classificationRow(of sequence: Int) -> Int { layout.offsets[sequence] }
-
-  /// The row of the text's piece `piece`, counted without special tokens.
-  public func row(ofPiece piece: Int, of sequence: Int) -> Int {
-    layout.offsets[sequence] + 1 + piece
+  /// For each row of the one stream, its row among all text rows followed by all visual rows.
+  public func jointOrder() -> [Int] {
+    var order: [Int] = []
+    order.reserveCapacity(layout.rowCount)
+    let firstVisual = textLayout.rowCount
+    for sequence in 0..<sequenceCount {
+      order += textLayout.rows(of: sequence)
+      let visual = visualLayout.rows(of: sequence)
+      order += firstVisual + visual.lowerBound..<firstVisual + visual.upperBound
+    }
+    return order
   }
+
+  /// For each text row its place in its sequence's text.
+  public func textPlaces() -> [Int] {
+    (0..<sequenceCount).flatMap { Array(0..<textLayout.rows(of: $0).count) }
+  }
+
+  // MARK: places in one stream
 
   /// Text rows with [CLS] and [SEP].
   public func textRows(of sequence: Int) -> Range<Int> {
     let start = layout.offsets[sequence]
-    return start..<start + tokenOffsets[sequence + 1] - tokenOffsets[sequence]
+    return start..<start + textLayout.rows(of: sequence).count
   }
 
-  /// Rows of the patches, in raster order, without leading tokens.
-  public func patchRows(of sequence: Int) -> Range<Int> {
-    let picture = pictureOfSequence[sequence]
-    guard picture >= 0 else { return layout.offsets[sequence + 1]..<layout.offsets[sequence + 1] }
+  /// Rows of the picture's units, without leading and trailing rows.
+  public func unitRows(of sequence: Int) -> Range<Int> {
     let end = layout.offsets[sequence + 1]
-    return end - pictures[picture].grid.count..<end
+    guard pictureOfSequence[sequence] >= 0 else { return end..<end }
+    return textRows(of: sequence).upperBound + specification.leadingRows..<end
+      - specification.trailingRows
+  }
+
+  /// The same in a stream of pictures alone.
+  public func unitRowsInVisualStream(of sequence: Int) -> Range<Int> {
+    let rows = visualLayout.rows(of: sequence)
+    guard pictureOfSequence[sequence] >= 0 else { return rows }
+    return rows.lowerBound + specification.leadingRows..<rows.upperBound
+      - specification.trailingRows
+  }
+}
+
+/// Text rows of sequences, end to end.
+private struct PackedTexts {
+  var tokens: [Int] = []
+  var types: [Int] = []
+  var lengths: [Int] = []
+  var answerPlaces: [Int] = []
+
+  mutating func append(
+    _ sequence: InputSequence, _ specification: InputSpecification
+  ) throws {
+    let rows = specification.textRows(sequence)
+    guard rows <= specification.textLength else {
+      throw DataError(
+        "a text of \(rows) tokens does not fit the model's \(specification.textLength)")
+    }
+    let separator = Int(specification.separator)
+    let start = tokens.count
+    tokens.append(Int(specification.classification))
+    tokens += sequence.text.lazy.map(Int.init)
+    tokens.append(separator)
+    let first = tokens.count - start
+    if let second = sequence.second {
+      tokens += second.lazy.map(Int.init)
+      tokens.append(separator)
+    }
+    if sequence.asksAnswer && specification.hasAnswerSlot {
+      answerPlaces.append(tokens.count - start)
+      tokens.append(Int(specification.mask))
+      tokens.append(separator)
+    } else {
+      answerPlaces.append(-1)
+    }
+    types += repeatElement(0, count: first)
+    types += repeatElement(1, count: rows - first)
+    lengths.append(rows)
   }
 }

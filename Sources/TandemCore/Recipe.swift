@@ -13,6 +13,9 @@ public struct Recipe: Codable, Sendable, Equatable {
   public var data = Data()
   /// What is learned; a fine-tuning run has one task here.
   public var objectives: [ObjectiveChoice] = []
+  public var mixture = Mixing()
+  /// Examples from elsewhere beside the main data: texts alone, pictures alone, other pairs.
+  public var streams: [Stream] = []
   public var optimizer = Optimizer()
   public var schedule = Schedule()
   public var batch = Batch()
@@ -42,6 +45,12 @@ public struct Recipe: Codable, Sendable, Equatable {
     public var vocabulary = "data/bert-base-uncased/vocab.txt"
     /// Lower-case and strip accents, as uncased vocabularies want.
     public var lowercased = true
+    /// The feature store of the pictures' regions, or a folder with one for each split; empty where
+    /// the model reads pixels.
+    public var regions = ""
+    /// At most so many regions of a picture in training, drawn anew each time; 0 for all
+    /// (Pixel-BERT draws 100 cells).
+    public var sampledRegions = 0
     /// The first answer follows the question in the text.
     public var joinsAnswers = false
     /// Mirror every second training picture, drawn anew each time: for data where left and right
@@ -64,10 +73,25 @@ public struct Recipe: Codable, Sendable, Equatable {
     public var name: String
     public var weight = 1.0
     public var options = JSONValue.object([:])
+    /// Objectives of one pass share a sequence; empty: as the mixture's masking says.
+    public var pass = ""
+    /// The stream it learns from; empty for the main data.
+    public var stream = ""
+    /// Its share of the steps where the mixture learns one pass a step.
+    public var ratio = 1.0
+    /// The epochs in which it is learned, counted from 0; 0 for no end.
+    public var fromEpoch = 0.0
+    public var untilEpoch = 0.0
 
-    public init(_ name: String, weight: Double = 1, options: JSONValue = .object([:])) {
+    public init(
+      _ name: String, weight: Double = 1, ratio: Double = 1, pass: String = "",
+      stream: String = "", options: JSONValue = .object([:])
+    ) {
       self.name = name
       self.weight = weight
+      self.ratio = ratio
+      self.pass = pass
+      self.stream = stream
       self.options = options
     }
 
@@ -76,6 +100,63 @@ public struct Recipe: Codable, Sendable, Equatable {
       name = try fields.decode(String.self, forKey: .name)
       weight = try fields.decodeIfPresent(Double.self, forKey: .weight) ?? 1
       options = try fields.decodeIfPresent(JSONValue.self, forKey: .options) ?? .object([:])
+      pass = try fields.decodeIfPresent(String.self, forKey: .pass) ?? ""
+      stream = try fields.decodeIfPresent(String.self, forKey: .stream) ?? ""
+      ratio = try fields.decodeIfPresent(Double.self, forKey: .ratio) ?? 1
+      fromEpoch = try fields.decodeIfPresent(Double.self, forKey: .fromEpoch) ?? 0
+      untilEpoch = try fields.decodeIfPresent(Double.self, forKey: .untilEpoch) ?? 0
+    }
+  }
+
+  /// How the objectives go together.
+  public struct Mixing: Codable, Sendable, Equatable {
+    public enum Steps: String, Codable, Sendable {
+      /// A step learns all of them, each on all its examples.
+      case all
+      /// A step learns one pass, drawn by the objectives' ratios (UNITER).
+      case one
+    }
+    public enum Masking: String, Codable, Sendable {
+      /// No sequence hides both words and regions (UNITER): each objective has its own.
+      case conditional
+      /// Objectives that hide something share one sequence (VL-BERT).
+      case joint
+      /// Those that ask whether text and picture match share it too (LXMERT).
+      case together
+    }
+    public var steps = Steps.all
+    public var masking = Masking.conditional
+    public init() {}
+  }
+
+  public struct Stream: Codable, Sendable, Equatable {
+    public enum Reads: String, Codable, Sendable { case pairs, texts, pictures }
+    public var name: String
+    public var dataset: String
+    /// The folder that its data lie in; empty: that of the main data.
+    public var root = ""
+    public var reads = Reads.pairs
+    /// Examples a step.
+    public var examples = 64
+
+    public init(
+      _ name: String, dataset: String, root: String = "", reads: Reads = .pairs,
+      examples: Int = 64
+    ) {
+      self.name = name
+      self.dataset = dataset
+      self.root = root
+      self.reads = reads
+      self.examples = examples
+    }
+
+    public init(from decoder: any Decoder) throws {
+      let fields = try decoder.container(keyedBy: CodingKeys.self)
+      name = try fields.decode(String.self, forKey: .name)
+      dataset = try fields.decode(String.self, forKey: .dataset)
+      root = try fields.decodeIfPresent(String.self, forKey: .root) ?? ""
+      reads = try fields.decodeIfPresent(Reads.self, forKey: .reads) ?? .pairs
+      examples = try fields.decodeIfPresent(Int.self, forKey: .examples) ?? 64
     }
   }
 

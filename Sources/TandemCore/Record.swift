@@ -47,15 +47,17 @@ public struct DataError: Error, CustomStringConvertible {
   }
 }
 
-/// A decoded picture at the size the model reads.
+/// A picture as the model reads it: its pixels at the model's size, its regions, or both.
 public struct Picture: Sendable {
-  /// Equal for equal pixels: such pictures are embedded once a batch.
+  /// Equal for equal content: such pictures are embedded once a batch.
   public let key: UInt64
-  public let image: Image
+  public let image: Image?
+  public let regions: Regions?
 
-  public init(key: UInt64, image: Image) {
+  public init(key: UInt64, image: Image? = nil, regions: Regions? = nil) {
     self.key = key
     self.image = image
+    self.regions = regions
   }
 }
 

@@ -1,6 +1,5 @@
 public import TandemImage
 public import TandemNN
-public import TandemTorch
 
 /// A transformer that reads texts and pictures together.
 public protocol VisionLanguageModel: SendableMetatype {
@@ -16,13 +15,17 @@ public protocol VisionLanguageModel: SendableMetatype {
   var config: Config { get }
   /// What the packer must know.
   static func input(_ config: Config, _ specials: SpecialTokens) -> InputSpecification
-  /// How a picture file is brought to the size the model reads.
-  static func resize(_ config: Config) -> ResizeRule
+  /// How a picture file is brought to the size the model reads; nil where it reads regions.
+  static func resize(_ config: Config) -> ResizeRule?
   var facts: ModelFacts { get }
   func encode(_ batch: PackedBatch, _ mode: Mode) throws -> Encoding
   /// The depth of a weight, from 0 for embeddings to `facts.layers + 1` for heads: layer-wise
   /// learning rates count from the top.
   static func depth(of parameter: String, _ config: Config) -> Int
+}
+
+extension VisionLanguageModel {
+  public static func resize(_ config: Config) -> ResizeRule? { nil }
 }
 
 /// The ids of a vocabulary that objectives and models name.
@@ -48,44 +51,48 @@ public struct SpecialTokens: Sendable, Equatable, Codable {
 
 /// What heads and objectives must know of a model.
 public struct ModelFacts: Sendable, Equatable {
+  public var name: String
+  /// Of text rows.
   public var width: Int
+  /// Of patches, regions or cells.
+  public var visualWidth: Int
+  /// Of the vector of a sequence.
+  public var pooledWidth: Int
   public var layers: Int
   public var vocabulary: Int
+  /// The side of a patch in pixels; 0 where the model reads none.
   public var patchSize: Int
+  /// Of a region's feature; 0 where the model reads none.
+  public var featureWidth: Int
+  /// Words and the picture's units have met in the layers: each row knows of both.
+  public var fusesRows: Bool
   public var heads: HeadSpecifications
 
   public init(
-    width: Int, layers: Int, vocabulary: Int, patchSize: Int, heads: HeadSpecifications
+    name: String, width: Int, visualWidth: Int? = nil, pooledWidth: Int? = nil, layers: Int,
+    vocabulary: Int, patchSize: Int = 0, featureWidth: Int = 0, fusesRows: Bool = true,
+    heads: HeadSpecifications
   ) {
+    self.name = name
     self.width = width
+    self.visualWidth = visualWidth ?? width
+    self.pooledWidth = pooledWidth ?? width
     self.layers = layers
     self.vocabulary = vocabulary
     self.patchSize = patchSize
+    self.featureWidth = featureWidth
+    self.fusesRows = fusesRows
     self.heads = heads
   }
-}
 
-/// What the last layer says of each row. Shapes: T rows, S sequences, D width.
-public struct Encoding {
-  public let batch: PackedBatch
-  /// All rows, in the order of `batch.layout`.
-  public let rows_TD: Tensor
-  /// One vector a sequence.
-  public let pooled_SD: Tensor
-
-  public init(batch: PackedBatch, rows_TD: Tensor, pooled_SD: Tensor) {
-    self.batch = batch
-    self.rows_TD = rows_TD
-    self.pooled_SD = pooled_SD
-  }
-
-  /// The pooled vectors of some sequences, [N, D].
-  public func pooled(_ sequences: [Int]) throws -> Tensor {
-    try pooled_SD.rows(Tensor(sequences, on: pooled_SD.device))
-  }
-
-  /// Some rows, [N, D].
-  public func rows(_ rows: [Int]) throws -> Tensor {
-    try rows_TD.rows(Tensor(rows, on: rows_TD.device))
+  /// A part that an objective cannot do without.
+  ///
+  /// - Throws: `ParameterError` that says why the objective cannot be had of this model.
+  @discardableResult
+  public func need<Part>(_ part: Part?, for objective: String, _ reason: String) throws -> Part {
+    guard let part else {
+      throw ParameterError("objectives.\(objective): impossible with \(name), which \(reason)")
+    }
+    return part
   }
 }

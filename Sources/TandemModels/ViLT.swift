@@ -74,7 +74,7 @@ public struct ViLT: VisionLanguageModel {
   }
 
   public let config: Config
-  let textEmbedding: TextEmbedding
+  let textEmbedding: BERTTextEmbedding
   let patches: Linear
   let classToken: Parameter
   let positions: Parameter
@@ -90,7 +90,9 @@ public struct ViLT: VisionLanguageModel {
     let width = config.width
     let image = path / "transformer"
     self.config = config
-    textEmbedding = try TextEmbedding(config, at: path / "text_embeddings")
+    textEmbedding = try BERTTextEmbedding(
+      vocabulary: config.vocabulary, places: config.textLength, types: 2, width: width,
+      at: path / "text_embeddings")
     let projection = image / "patch_embed" / "proj"
     patches = Linear(
       weight: try projection(
@@ -140,18 +142,19 @@ public struct ViLT: VisionLanguageModel {
 
   public static func input(_ config: Config, _ specials: SpecialTokens) -> InputSpecification {
     InputSpecification(
-      textLength: config.textLength, patchSize: config.patchSize, mean: config.mean,
-      deviation: config.deviation, classification: specials.classification,
-      separator: specials.separator, pictureTokens: 1)
+      textLength: config.textLength, classification: specials.classification,
+      separator: specials.separator, mask: specials.mask, leadingRows: 1,
+      patches: PatchInput(
+        size: config.patchSize, mean: config.mean, deviation: config.deviation))
   }
 
-  public static func resize(_ config: Config) -> ResizeRule {
+  public static func resize(_ config: Config) -> ResizeRule? {
     .vilt(shorter: config.shorterSide, multiple: config.patchSize)
   }
 
   public var facts: ModelFacts {
     ModelFacts(
-      width: config.width, layers: config.layers, vocabulary: config.vocabulary,
+      name: Self.name, width: config.width, layers: config.layers, vocabulary: config.vocabulary,
       patchSize: config.patchSize,
       heads: HeadSpecifications(
         vocabulary: VocabularyHead.Specification(
@@ -184,7 +187,7 @@ public struct ViLT: VisionLanguageModel {
       batch.spans, queryRows: rows.count, keyRows: rows.count, on: device)
     let plan = EmbeddingPlan(batch)
     let order = try Tensor(plan.order, on: device)
-    let text_ND = try textEmbedding(batch, plan, on: device)
+    let text_ND = try textEmbedding(batch, on: device)
     let source = try Tensor.concatenated([text_ND] + pictureRows(batch, plan, on: device))
     var x_TD = try embeddingDropout(source.rows(order), rows, mode)
     x_TD = try x_TD + modalities(Tensor(plan.modalities, on: device))
@@ -192,16 +195,16 @@ public struct ViLT: VisionLanguageModel {
       layers.map { layer in { try layer($0, rows, attention, mode) } }, x_TD, mode)
     x_TD = try norm(x_TD)
     let first_SD = try x_TD.rows(
-      Tensor((0..<batch.sequenceCount).map(batch.classificationRow), on: device))
+      Tensor(Array(batch.layout.offsets.dropLast()), on: device))
     return Encoding(
-      batch: batch, rows_TD: x_TD, pooled_SD: try pooler(first_SD).to(.float32).tanh())
+      batch: batch, joint: x_TD, pooled_SD: try pooler(first_SD).to(.float32).tanh())
   }
 
   /// The class token's row, the patches' rows [P, D], and a row for each hidden patch.
   private func pictureRows(
     _ batch: PackedBatch, _ plan: EmbeddingPlan, on device: Device
   ) throws -> [Tensor] {
-    guard batch.patchCount > 0 else { return [] }
+    guard batch.unitCount > 0 else { return [] }
     let width = config.width
     let pixels = 3 * config.patchSize * config.patchSize
     let table_LD = try positions.value.view([1 + config.grid * config.grid, width])
@@ -210,7 +213,7 @@ public struct ViLT: VisionLanguageModel {
     let position_PD = try Tensor.concatenated(tables).rows(
       Tensor(plan.patchPositions, on: device))
     let content_PD = try patches(
-      batch.patches.tensor([batch.patchCount, pixels], on: device))
+      batch.patches.tensor([batch.unitCount, pixels], on: device))
     var parts = [class_1D, try content_PD + position_PD]
     if !plan.hidden.isEmpty {
       guard let maskToken else {
@@ -232,38 +235,12 @@ public struct ViLT: VisionLanguageModel {
   }
 }
 
-/// BERT's embedding of words, places and a token type that is always 0, normalised.
-struct TextEmbedding {
-  let words: Embedding
-  let places: Embedding
-  let types: Embedding
-  let norm: LayerNorm
-
-  init(_ config: ViLT.Config, at path: ParameterPath) throws {
-    words = try Embedding(config.vocabulary, config.width, at: path / "word_embeddings")
-    places = try Embedding(config.textLength, config.width, at: path / "position_embeddings")
-    types = try Embedding(2, config.width, at: path / "token_type_embeddings")
-    norm = try LayerNorm(config.width, epsilon: 1e-12, at: path / "LayerNorm")
-  }
-
-  /// [N, D]
-  func callAsFunction(
-    _ batch: PackedBatch, _ plan: EmbeddingPlan, on device: Device
-  ) throws -> Tensor {
-    let word_ND = try words(Tensor(batch.tokens, on: device))
-    let place_ND = try places(Tensor(plan.textPlaces, on: device))
-    return try norm(word_ND + place_ND + types.weight.value.narrow(0, from: 0, 1))
-  }
-}
-
 /// Where each row of the packed order comes from: rows of [texts; class token; patches; hidden].
 struct EmbeddingPlan {
   /// For each packed row, its row among the embedded ones.
   var order: [Int] = []
   /// For each packed row 0 for text, 1 for picture.
   var modalities: [Int] = []
-  /// For each text row its place in its text.
-  var textPlaces: [Int] = []
   /// Distinct grids, and for each patch its row among their tables laid end to end.
   var grids: [PatchGrid] = []
   var patchPositions: [Int] = []
@@ -274,22 +251,21 @@ struct EmbeddingPlan {
     order.reserveCapacity(batch.layout.rowCount)
     modalities.reserveCapacity(batch.layout.rowCount)
     let firstPatchRow = batch.tokens.count + 1
-    let firstHiddenRow = firstPatchRow + batch.patchCount
+    let firstHiddenRow = firstPatchRow + batch.unitCount
     for sequence in 0..<batch.sequenceCount {
-      let tokens = batch.tokenOffsets[sequence]..<batch.tokenOffsets[sequence + 1]
+      let tokens = batch.textLayout.rows(of: sequence)
       order += tokens
-      textPlaces += 0..<tokens.count
       modalities += repeatElement(0, count: tokens.count)
       guard batch.pictureOfSequence[sequence] >= 0 else { continue }
       let picture = batch.pictures[batch.pictureOfSequence[sequence]]
       order.append(batch.tokens.count)
       let start = order.count
-      let firstRow = firstPatchRow + picture.firstPatch
+      let firstRow = firstPatchRow + picture.firstUnit
       order += firstRow..<firstRow + picture.grid.count
       modalities += repeatElement(1, count: 1 + picture.grid.count)
-      for patch in batch.hiddenPatches[sequence] {
+      for patch in batch.hidden[sequence] {
         order[start + patch] = firstHiddenRow + hidden.count
-        hidden.append(picture.firstPatch + patch)
+        hidden.append(picture.firstUnit + patch)
       }
     }
     var firstRows: [PatchGrid: Int] = [:]

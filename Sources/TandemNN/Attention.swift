@@ -34,12 +34,18 @@ public struct Attention {
   let heads: Int
   let weightDropout: Dropout
 
+  /// - Parameters:
+  ///   - width: of all heads together.
+  ///   - queryWidth: of the rows that ask; nil for `width`.
+  ///   - keyWidth: of the rows that are asked; nil for `queryWidth`.
   public init(
-    _ width: Int, keyWidth: Int? = nil, heads: Int, weightDropout: Double, at path: ParameterPath
+    _ width: Int, queryWidth: Int? = nil, keyWidth: Int? = nil, heads: Int,
+    weightDropout: Double, at path: ParameterPath
   ) throws {
-    query = try Linear(width, width, at: path / "query")
-    key = try Linear(keyWidth ?? width, width, at: path / "key")
-    value = try Linear(keyWidth ?? width, width, at: path / "value")
+    let asking = queryWidth ?? width
+    query = try Linear(asking, width, at: path / "query")
+    key = try Linear(keyWidth ?? asking, width, at: path / "key")
+    value = try Linear(keyWidth ?? asking, width, at: path / "value")
     self.heads = heads
     self.weightDropout = Dropout(weightDropout, at: path / "weights")
   }

@@ -4,14 +4,24 @@ public import TandemTorch
 public struct ParameterPath {
   public let store: ParameterStore
   public let name: String
+  private let reuses: Bool
 
   public init(_ store: ParameterStore, _ name: String = "") {
-    self.store = store
-    self.name = name
+    self.init(store, name, reuses: false)
   }
 
+  private init(_ store: ParameterStore, _ name: String, reuses: Bool) {
+    self.store = store
+    self.name = name
+    self.reuses = reuses
+  }
+
+  /// The same path for parts that several owners have in common, such as the head of two
+  /// objectives: the first claim makes the weight, later ones of the same shape are given it.
+  public var reusing: ParameterPath { ParameterPath(store, name, reuses: true) }
+
   public static func / (path: ParameterPath, part: String) -> ParameterPath {
-    ParameterPath(path.store, path.full(part))
+    ParameterPath(path.store, path.full(part), reuses: path.reuses)
   }
   public static func / (path: ParameterPath, index: Int) -> ParameterPath { path / "\(index)" }
 
@@ -20,7 +30,8 @@ public struct ParameterPath {
   public func callAsFunction(
     _ part: String, _ shape: [Int], _ initializer: Initializer = .normal(), decay: Bool = true
   ) throws -> Parameter {
-    try store.claim(full(part), shape, initializer, decays: decay)
+    if reuses, let known = store[full(part)], known.shape == shape { return known }
+    return try store.claim(full(part), shape, initializer, decays: decay)
   }
 
   /// A weight that another module has claimed under its full name.

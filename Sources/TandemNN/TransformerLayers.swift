@@ -57,43 +57,85 @@ public struct PreNormLayer {
   }
 }
 
-/// norm(x + attention(x)), then norm(x + mlp(x)): BERT (Devlin et al. 2019), with its names.
-public struct PostNormLayer {
+/// norm(x + attention(x)): the first half of BERT's layer, and of those that cross streams.
+public struct PostNormAttention {
   let attention: Attention
-  let attentionOutput: Linear
-  let attentionDropout: Dropout
-  let attentionNorm: LayerNorm
-  let intermediate: Linear
-  /// BERT drops nothing between the two products.
-  let activation: Dropout
   let output: Linear
-  let outputDropout: Dropout
-  let outputNorm: LayerNorm
+  let dropout: Dropout
+  let norm: LayerNorm
 
-  public init(_ shape: TransformerShape, at path: ParameterPath) throws {
-    let attended = path / "attention" / "output"
+  /// - Parameters:
+  ///   - innerWidth: of all heads together; nil for the rows' own.
+  ///   - keyWidth: of the rows that are asked; nil for the rows' own.
+  ///   - path: of `query`, `key` and `value`.
+  ///   - output: of `dense` and `LayerNorm`.
+  public init(
+    _ shape: TransformerShape, innerWidth: Int? = nil, keyWidth: Int? = nil,
+    at path: ParameterPath, output: ParameterPath
+  ) throws {
+    let inner = innerWidth ?? shape.width
     attention = try Attention(
-      shape.width, heads: shape.heads, weightDropout: shape.attentionDropout,
-      at: path / "attention" / "self")
-    attentionOutput = try Linear(shape.width, shape.width, at: attended / "dense")
-    attentionDropout = Dropout(shape.dropout, at: attended / "dense")
-    attentionNorm = try LayerNorm(
-      shape.width, epsilon: shape.epsilon, at: attended / "LayerNorm")
-    intermediate = try Linear(shape.width, shape.feedForward, at: path / "intermediate" / "dense")
-    activation = Dropout(0, at: path / "intermediate")
-    output = try Linear(shape.feedForward, shape.width, at: path / "output" / "dense")
-    outputDropout = Dropout(shape.dropout, at: path / "output" / "dense")
-    outputNorm = try LayerNorm(
-      shape.width, epsilon: shape.epsilon, at: path / "output" / "LayerNorm")
+      inner, queryWidth: shape.width, keyWidth: keyWidth, heads: shape.heads,
+      weightDropout: shape.attentionDropout, at: path)
+    self.output = try Linear(inner, shape.width, at: output / "dense")
+    dropout = Dropout(shape.dropout, at: output / "dense")
+    norm = try LayerNorm(shape.width, epsilon: shape.epsilon, at: output / "LayerNorm")
   }
 
+  /// Rows [T, D] that ask rows [K, D'].
+  public func callAsFunction(
+    _ x: Tensor, keys: Tensor, _ rows: PackedRows, _ plan: AttentionPlan, _ mode: Mode
+  ) throws -> Tensor {
+    try norm.afterResidual(
+      x, output(attention(x, keys: keys, rows, plan, mode)), dropout, rows, mode)
+  }
+}
+
+/// norm(x + mlp(x)): the second half of BERT's layer, which drops nothing between the products.
+public struct PostNormFeedForward {
+  let inner: Linear
+  let activation: Dropout
+  let output: Linear
+  let dropout: Dropout
+  let norm: LayerNorm
+
+  /// - Parameters:
+  ///   - path: of the first product, `dense`.
+  ///   - output: of the second one, `dense`, and of `LayerNorm`.
+  public init(
+    _ shape: TransformerShape, at path: ParameterPath, output: ParameterPath
+  ) throws {
+    inner = try Linear(shape.width, shape.feedForward, at: path / "dense")
+    activation = Dropout(0, at: path)
+    self.output = try Linear(shape.feedForward, shape.width, at: output / "dense")
+    dropout = Dropout(shape.dropout, at: output / "dense")
+    norm = try LayerNorm(shape.width, epsilon: shape.epsilon, at: output / "LayerNorm")
+  }
+
+  /// [T, D] → [T, D]
+  public func callAsFunction(_ x: Tensor, _ rows: PackedRows, _ mode: Mode) throws -> Tensor {
+    try norm.afterResidual(
+      x, output(inner.withGELU(x, activation, rows, mode)), dropout, rows, mode)
+  }
+}
+
+/// norm(x + attention(x)), then norm(x + mlp(x)): BERT (Devlin et al. 2019), with its names.
+public struct PostNormLayer {
+  let attention: PostNormAttention
+  let feedForward: PostNormFeedForward
+
+  public init(_ shape: TransformerShape, at path: ParameterPath) throws {
+    attention = try PostNormAttention(
+      shape, at: path / "attention" / "self", output: path / "attention" / "output")
+    feedForward = try PostNormFeedForward(
+      shape, at: path / "intermediate", output: path / "output")
+  }
+
+  /// [T, D] → [T, D]
   public func callAsFunction(
     _ x: Tensor, _ rows: PackedRows, _ plan: AttentionPlan, _ mode: Mode
   ) throws -> Tensor {
-    let attended = try attentionOutput(attention(x, keys: x, rows, plan, mode))
-    let x = try attentionNorm.afterResidual(x, attended, attentionDropout, rows, mode)
-    let inner = try intermediate.withGELU(x, activation, rows, mode)
-    return try outputNorm.afterResidual(x, output(inner), outputDropout, rows, mode)
+    try feedForward(attention(x, keys: x, rows, plan, mode), rows, mode)
   }
 }
 

@@ -2,7 +2,6 @@
 
 public import TandemCore
 public import TandemNN
-internal import TandemText
 public import TandemTorch
 
 public struct MaskedLanguageModeling: Objective {
@@ -19,6 +18,15 @@ public struct MaskedLanguageModeling: Objective {
     public var randomShare = 0.1
     /// Choose one word where the draw gives none (UNITER does, ViLT does not).
     public var atLeastOne = false
+    /// Choose stretches of words instead of single ones until `probability` of them is hidden
+    /// (SpanBERT, UNIMO).
+    public var spans = false
+    /// A stretch goes on with the chance 1 − `spanStop`, up to `spanMost` words: 3.8 on average.
+    public var spanStop = 0.2
+    public var spanMost = 10
+    /// Learn from texts with a foreign picture too, where the pass has such (LXMERT does, ViLBERT
+    /// does not).
+    public var onFalsePairs = true
     public init() {}
   }
 
@@ -36,36 +44,95 @@ public struct MaskedLanguageModeling: Objective {
   public static let defaults = Options()
   let head: VocabularyHead
 
+  public static let part = PassPart.masks
+
   public init(_ options: Options, _ facts: ModelFacts, at root: ParameterPath) throws {
-    head = try VocabularyHead(facts, at: root)
+    let specification = try facts.need(
+      facts.heads.vocabulary, for: Self.name, "has no head for words")
+    guard (0...1).contains(options.probability), (0...1).contains(options.spanStop),
+      options.maskShare >= 0, options.randomShare >= 0,
+      options.maskShare + options.randomShare <= 1, options.spanMost > 0
+    else {
+      throw ParameterError(
+        "objectives.mlm.options: probability \(options.probability), spanStop "
+          + "\(options.spanStop), maskShare \(options.maskShare) and randomShare "
+          + "\(options.randomShare) must be shares, the last two together at most 1, and "
+          + "spanMost \(options.spanMost) at least 1")
+    }
+    head = try VocabularyHead(specification, facts, at: root)
   }
 
-  public static func prepare(
-    _ example: Example, _ options: Options, _ context: PreparationContext,
-    using stream: inout RandomStream
-  ) throws -> [PreparedSequence<Target>] {
-    guard let text = example.texts.first else { return [] }
+  public static func join(
+    _ sequence: inout InputSequence, _ example: Example, _ options: Options,
+    _ context: PreparationContext, using stream: inout RandomStream
+  ) throws -> Target? {
+    guard options.onFalsePairs || sequence.isTruePair != false else { return nil }
     let units =
-      options.wholeWords ? text.wordRanges() : text.ids.indices.map { $0..<$0 + 1 }
-    var chosen = units.filter { _ in stream.uniform() < options.probability }
-    if chosen.isEmpty, options.atLeastOne, !units.isEmpty {
-      chosen = [units[stream.below(units.count)]]
-    }
-    guard !chosen.isEmpty else { return [] }
-    var ids = Array(text.ids)
+      options.wholeWords
+      ? wordRanges(sequence.words) : sequence.text.indices.map { $0..<$0 + 1 }
+    let chosen = self.chosen(units, options, using: &stream)
+    guard !chosen.isEmpty else { return nil }
     var target = Target(pieces: [], labels: [])
     for piece in chosen.joined() {
       target.pieces.append(piece)
-      target.labels.append(ids[piece])
+      target.labels.append(sequence.text[piece])
       let draw = stream.uniform()
       if draw < options.maskShare {
-        ids[piece] = context.specials.mask
+        sequence.text[piece] = context.specials.mask
       } else if draw < options.maskShare + options.randomShare {
-        ids[piece] = randomToken(context.specials, using: &stream)
+        sequence.text[piece] = randomToken(context.specials, using: &stream)
       }
     }
-    let sequence = InputSequence(text: ids, picture: example.pictures.first)
-    return [PreparedSequence(sequence, target)]
+    return target
+  }
+
+  private static func chosen(
+    _ units: [Range<Int>], _ options: Options, using stream: inout RandomStream
+  ) -> [Range<Int>] {
+    guard !units.isEmpty else { return [] }
+    var chosen: [Range<Int>]
+    if options.spans {
+      chosen = spans(units, options, using: &stream)
+    } else {
+      chosen = units.filter { _ in stream.uniform() < options.probability }
+    }
+    if chosen.isEmpty, options.atLeastOne { chosen = [units[stream.below(units.count)]] }
+    return chosen
+  }
+
+  /// Stretches of geometric length from random places, until their share of the units is hidden;
+  /// the last draw decides by chance, so that short texts have their share on average.
+  private static func spans(
+    _ units: [Range<Int>], _ options: Options, using stream: inout RandomStream
+  ) -> [Range<Int>] {
+    let wanted = options.probability * Double(units.count)
+    var budget = Int(wanted) + (stream.uniform() < wanted - wanted.rounded(.down) ? 1 : 0)
+    var isHidden = [Bool](repeating: false, count: units.count)
+    while budget > 0 {
+      var length = 1
+      while length < min(options.spanMost, budget), stream.uniform() >= options.spanStop {
+        length += 1
+      }
+      let start = stream.below(units.count)
+      for place in start..<min(units.count, start + length) where !isHidden[place] {
+        isHidden[place] = true
+        budget -= 1
+      }
+      if !isHidden.contains(false) { break }
+    }
+    return units.indices.filter { isHidden[$0] }.map { units[$0] }
+  }
+
+  /// The pieces of each word.
+  private static func wordRanges(_ words: [Int32]) -> [Range<Int>] {
+    var ranges: [Range<Int>] = []
+    var start = 0
+    for piece in words.indices
+    where piece + 1 == words.count || words[piece + 1] != words[piece] {
+      ranges.append(start..<piece + 1)
+      start = piece + 1
+    }
+    return ranges
   }
 
   private static func randomToken(
@@ -83,11 +150,11 @@ public struct MaskedLanguageModeling: Objective {
   public func loss(
     _ encoding: Encoding, _ targets: [Placed<Target>], denominator: Double
   ) throws -> LossReport {
-    let rows = targets.flatMap { placed in
-      placed.target.pieces.map { encoding.batch.row(ofPiece: $0, of: placed.sequence) }
+    let places = targets.flatMap { placed in
+      placed.target.pieces.map { (sequence: placed.sequence, piece: $0) }
     }
     let labels = targets.flatMap { $0.target.labels.map(Int.init) }
-    let rows_ND = try encoding.rows(rows)
+    let rows_ND = try encoding.pieces(places)
     let (sum, right) = try head.loss(
       rows_ND, labels: Tensor(labels, on: rows_ND.device))
     let count = Double(labels.count)
@@ -103,8 +170,8 @@ public struct MaskedLanguageModeling: Objective {
   public func words(
     _ encoding: Encoding, pieces: [Int], most: Int
   ) throws -> [[(token: Int, probability: Double)]] {
-    let rows = pieces.map { encoding.batch.row(ofPiece: $0, of: 0) }
-    let (values, indices) = try head(encoding.rows(rows)).softmax(-1).top(most)
+    let rows_ND = try encoding.pieces(pieces.map { (sequence: 0, piece: $0) })
+    let (values, indices) = try head(rows_ND).softmax(-1).top(most)
     let chances = try values.floats()
     let tokens = try indices.array(of: Int64.self)
     return pieces.indices.map { piece in

@@ -5,7 +5,6 @@
 public import TandemCore
 internal import TandemImage
 public import TandemNN
-internal import TandemText
 public import TandemTorch
 
 public struct MaskedPatchPrediction: Objective {
@@ -44,34 +43,36 @@ public struct MaskedPatchPrediction: Objective {
   let decoder: Linear
 
   public init(_ options: Options, _ facts: ModelFacts, at root: ParameterPath) throws {
-    let path = root / "mpp_score"
+    try facts.need(facts.patchSize > 0 ? true : nil, for: Self.name, "reads no patches")
+    let path = root.reusing / "mpp_score"
     let outputs = options.kind == .colour ? 3 * 256 : 3 * facts.patchSize * facts.patchSize
-    transform = try Linear(facts.width, facts.width, at: path / "transform" / "dense")
-    norm = try LayerNorm(facts.width, epsilon: 1e-12, at: path / "transform" / "LayerNorm")
-    decoder = try Linear(facts.width, outputs, at: path / "decoder")
+    transform = try Linear(facts.visualWidth, facts.visualWidth, at: path / "transform" / "dense")
+    norm = try LayerNorm(
+      facts.visualWidth, epsilon: 1e-12, at: path / "transform" / "LayerNorm")
+    decoder = try Linear(facts.visualWidth, outputs, at: path / "decoder")
   }
 
-  public static func prepare(
-    _ example: Example, _ options: Options, _ context: PreparationContext,
-    using stream: inout RandomStream
-  ) throws -> [PreparedSequence<Target>] {
-    guard let picture = example.pictures.first else { return [] }
+  public static let part = PassPart.masks
+
+  public static func join(
+    _ sequence: inout InputSequence, _ example: Example, _ options: Options,
+    _ context: PreparationContext, using stream: inout RandomStream
+  ) throws -> Target? {
+    guard let picture = sequence.picture, let image = picture.image,
+      let input = context.input.patches
+    else { return nil }
     let grid = context.input.grid(picture)
     let places = (0..<grid.count).filter { _ in stream.uniform() < options.probability }
-    guard !places.isEmpty else { return [] }
-    let target: Target =
-      switch options.kind {
-      case .colour:
-        .colours(
-          places: places,
-          classes: places.flatMap { meanColour(picture.image, $0, grid, context.input.patchSize) })
-      case .pixels:
-        .pixels(places: places, values: try values(picture.image, places, context.input))
-      }
-    let sequence = InputSequence(
-      text: example.texts.first.map { Array($0.ids) } ?? [], picture: picture,
-      hiddenPatches: places)
-    return [PreparedSequence(sequence, target)]
+    guard !places.isEmpty else { return nil }
+    sequence.chosen = places
+    sequence.hidden = places
+    return switch options.kind {
+    case .colour:
+      .colours(
+        places: places, classes: places.flatMap { meanColour(image, $0, grid, input.size) })
+    case .pixels:
+      .pixels(places: places, values: try values(image, places, input))
+    }
   }
 
   /// Means of the three channels over a patch, rounded to 0...255.
@@ -89,14 +90,14 @@ public struct MaskedPatchPrediction: Objective {
   }
 
   private static func values(
-    _ image: Image, _ places: [Int], _ input: InputSpecification
+    _ image: Image, _ places: [Int], _ input: PatchInput
   ) throws -> [Float] {
-    let width = 3 * input.patchSize * input.patchSize
-    let count = (image.width / input.patchSize) * (image.height / input.patchSize)
+    let width = 3 * input.size * input.size
+    let count = (image.width / input.size) * (image.height / input.size)
     var all = [Float](repeating: 0, count: count * width)
     try all.withUnsafeMutableBufferPointer {
       try image.patches(
-        size: input.patchSize, mean: input.mean, std: input.deviation, into: $0)
+        size: input.size, mean: input.mean, std: input.deviation, into: $0)
     }
     return places.flatMap { all[$0 * width..<($0 + 1) * width] }
   }
@@ -106,18 +107,17 @@ public struct MaskedPatchPrediction: Objective {
   public func loss(
     _ encoding: Encoding, _ targets: [Placed<Target>], denominator: Double
   ) throws -> LossReport {
-    var rows: [Int] = []
+    var rows: [(sequence: Int, unit: Int)] = []
     var classes: [Int] = []
     var values: [Float] = []
     for placed in targets {
-      let first = encoding.batch.patchRows(of: placed.sequence).lowerBound
-      rows += placed.target.places.map { first + $0 }
+      rows += placed.target.places.map { (placed.sequence, $0) }
       switch placed.target {
       case .colours(_, let some): classes += some
       case .pixels(_, let some): values += some
       }
     }
-    let output = try decoder(norm(transform(encoding.rows(rows)).gelu())).to(.float32)
+    let output = try decoder(norm(transform(encoding.units(rows)).gelu())).to(.float32)
     let count = Double(rows.count)
     if values.isEmpty {
       let logits = try output.reshaped([3 * rows.count, 256])

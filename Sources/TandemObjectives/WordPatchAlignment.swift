@@ -1,5 +1,5 @@
-// Word-patch alignment: the cost of moving a text's words onto a picture's patches is to be small
-// for true pairs and large for false ones (Chen et al. 2020, Kim et al. 2021).
+// Word-patch alignment, word-region alignment where the picture comes as regions: the cost of moving
+// a text's words onto a picture's patches is to be small for true pairs and large for false ones (Chen et al. 2020, Kim et al. 2021).
 
 public import TandemCore
 public import TandemNN
@@ -9,7 +9,8 @@ public struct WordPatchAlignment: Objective {
   public static let name = "wpa"
   public static let summary = "align words and patches by optimal transport (Chen et al. 2020)"
   /// Judges the pairs of image-text matching where the mixture has it: one forward serves both.
-  public static let sequencesOf: String? = ImageTextMatching.name
+  public static let pass = ImageTextMatching.name
+  public static let part = PassPart.pairs
 
   public struct Options: Codable, Sendable, Equatable {
     public var transport = OptimalTransport()
@@ -21,14 +22,17 @@ public struct WordPatchAlignment: Objective {
   let options: Options
 
   public init(_ options: Options, _ facts: ModelFacts, at root: ParameterPath) throws {
+    try facts.need(
+      facts.fusesRows ? true : nil, for: Self.name,
+      "encodes texts and pictures apart, so that words and regions never meet")
     self.options = options
   }
 
-  public static func prepare(
-    _ example: Example, _ options: Options, _ context: PreparationContext,
-    using stream: inout RandomStream
-  ) throws -> [PreparedSequence<Target>] {
-    try ImageTextMatching.prepare(example, NoOptions(), context, using: &stream)
+  public static func join(
+    _ sequence: inout InputSequence, _ example: Example, _ options: Options,
+    _ context: PreparationContext, using stream: inout RandomStream
+  ) throws -> Target? {
+    try ImageTextMatching.join(&sequence, example, .init(), context, using: &stream)
   }
 
   public static func weight(of target: Target) -> Double { 1 }
@@ -37,8 +41,8 @@ public struct WordPatchAlignment: Objective {
     _ encoding: Encoding, _ targets: [Placed<Target>], denominator: Double
   ) throws -> LossReport {
     let pairs = targets.filter {
-      encoding.batch.textRows(of: $0.sequence).count > 2
-        && !encoding.batch.patchRows(of: $0.sequence).isEmpty
+      encoding.text.rows(of: $0.sequence).count > 2
+        && !encoding.visual.rows(of: $0.sequence).isEmpty
     }
     let distance_N = try options.transport.distances(encoding, pairs.map(\.sequence))
     let isMatch = pairs.map(\.target.isMatch)

@@ -4,6 +4,7 @@ public import TandemCore
 public import TandemData
 public import TandemImage
 internal import TandemModels
+internal import TandemRegions
 public import TandemNN
 public import TandemText
 public import TandemTorch
@@ -17,7 +18,8 @@ public final class Assembly {
   public let tokenizer: WordPiece
   public let specials: SpecialTokens
   public let input: InputSpecification
-  public let resize: ResizeRule
+  /// nil where the model reads regions.
+  public let resize: ResizeRule?
   public let objectives: [(definition: ObjectiveDefinition, runner: any ObjectiveRunner)]
 
   /// - Parameters:
@@ -52,7 +54,7 @@ public final class Assembly {
     input = built.input
     resize = built.resize
     objectives = try recipe.objectives.map { [model, store] choice in
-      let definition = try Catalog.definition(choice)
+      let definition = try Catalog.definition(choice, recipe.mixture.masking)
       return (definition, try definition.built(model.facts, at: store.root))
     }
     if model.facts.vocabulary < vocabulary.count {
@@ -65,7 +67,7 @@ public final class Assembly {
   private static func build<M: VisionLanguageModel>(
     _ type: M.Type, _ preset: String, _ json: JSONValue, _ store: ParameterStore,
     _ specials: SpecialTokens
-  ) throws -> (model: any VisionLanguageModel, input: InputSpecification, resize: ResizeRule) {
+  ) throws -> (model: any VisionLanguageModel, input: InputSpecification, resize: ResizeRule?) {
     let config: M.Config
     do {
       // A run may be older than a setting of its model: that one has the preset's value.
@@ -103,11 +105,7 @@ public final class Assembly {
   /// Whether a weight is a head's: claimed by an objective, not by the model.
   public func isHead(_ name: String) -> Bool {
     let heads = model.facts.heads
-    let paths = [
-      heads.vocabulary.transform, heads.vocabulary.norm, heads.vocabulary.decoder,
-      heads.vocabulary.bias, heads.matching.path, heads.ranking.path, heads.answers.first,
-      heads.answers.norm, heads.answers.last, "mpp_score", "transformer.mask_token",
-    ]
+    let paths = heads.paths + ["mpp_score", "transformer.mask_token"]
     return paths.contains { name == $0 || name.hasPrefix($0 + ".") }
   }
 
@@ -128,14 +126,48 @@ public final class Assembly {
   }
 
   /// Examples of a split as this recipe reads them; augmented only where it is trained on.
-  public func builder(_ dataset: any Dataset, training: Bool) throws -> ExampleBuilder {
+  ///
+  /// - Parameters:
+  ///   - regions: where regions come from, for a model that reads them.
+  public func builder(
+    _ dataset: any Dataset, regions: RegionSource? = nil, training: Bool,
+    reads: Recipe.Stream.Reads = .pairs
+  ) throws -> ExampleBuilder {
     let data = recipe.data
+    var reading = PictureReading(resize: resize, regions: regions)
+    reading.mostRegions = input.regions?.most ?? .max
+    reading.sampledRegions = training ? data.sampledRegions : 0
+    reading.mirrors = training && data.mirrors
+    if training, data.augmentations > 0 {
+      reading.augmentation = try RandAugment(
+        count: data.augmentations, magnitude: data.augmentationStrength)
+    }
+    reading.scaledDecode = data.scaledDecode
+    reading.cacheBytes = data.cacheMegabytes << 20
     return ExampleBuilder(
-      dataset: dataset, tokenizer: tokenizer, resize: resize, textPieces: input.textLength - 2,
-      joinsAnswers: data.joinsAnswers, mirrors: training && data.mirrors,
-      augmentation: training && data.augmentations > 0
-        ? try RandAugment(count: data.augmentations, magnitude: data.augmentationStrength) : nil,
-      scaledDecode: data.scaledDecode, cacheBytes: data.cacheMegabytes << 20)
+      dataset: dataset, tokenizer: tokenizer, reading: reading, textPieces: input.textPieces,
+      joinsAnswers: data.joinsAnswers, reads: reads)
+  }
+
+  /// The regions of a split's pictures; nil for a model that reads pixels.
+  ///
+  /// - Throws: `SettingsError` where the recipe names none, or where their features are of another
+  ///   width than the model reads.
+  public func regionSource(_ split: Split) throws -> RegionSource? {
+    guard let needed = input.regions else { return nil }
+    guard !recipe.data.regions.isEmpty else {
+      throw SettingsError(
+        "data.regions: \(recipe.model.name) reads regions; name a feature store "
+          + "(`tandem regions extract` makes one)")
+    }
+    let source = try RegionSource(path: recipe.data.regions, split: split)
+    let width = source.store.header.featureWidth
+    guard width == needed.featureWidth else {
+      throw SettingsError(
+        "model.config.featureWidth: the model reads features of width \(needed.featureWidth), "
+          + "\(source.store.path) has \(width); --set model.config.featureWidth=\(width)")
+    }
+    return source
   }
 
   public func dataset(_ split: Split) throws -> any Dataset {
@@ -144,17 +176,44 @@ public final class Assembly {
 
   /// Prepared steps of a split.
   public func loader(_ split: Split, training: Bool, limit: Int = 0) throws -> StepLoader {
-    let dataset = try dataset(split)
     let seed = RandomStream(seed: recipe.seed).child(training ? "training" : "evaluation").key
+    var definitions = objectives.map(\.definition)
+    // An evaluation looks at everything, whatever a step of training learns.
+    if !training { for place in definitions.indices { definitions[place].epochs = (0, 0) } }
+    let main = try stream(nil, split, training: training, limit: limit, seed: seed)
+    let others = try recipe.streams.map {
+      try stream($0, split, training: training, limit: limit, seed: seed)
+    }
+    return try StepLoader(
+      streams: [main] + others,
+      mixture: Mixture(definitions, learnsOnePass: training && recipe.mixture.steps == .one),
+      input: input, specials: specials, rowBudget: recipe.batch.rows, seed: seed,
+      isPinned: store.device != .cpu)
+  }
+
+  /// The main data, or those of another stream.
+  private func stream(
+    _ choice: Recipe.Stream?, _ split: Split, training: Bool, limit: Int, seed: UInt64
+  ) throws -> ExampleStream {
+    let dataset =
+      try choice.map {
+        try DatasetCatalog.open(
+          $0.dataset, root: $0.root.isEmpty ? recipe.data.root : $0.root, split: split)
+      } ?? self.dataset(split)
     // An evaluation of some records takes the same ones each time, drawn from all of them.
     let isPart = limit > 0 && limit < dataset.count
-    return try StepLoader(
-      builder: builder(dataset, training: training),
-      order: SampleOrder(count: dataset.count, seed: seed, isShuffled: training || isPart),
-      objectives: objectives.map(\.definition), input: input, specials: specials,
-      examplesPerStep: recipe.batch.examples, rowBudget: recipe.batch.rows,
-      badRecords: recipe.data.badRecords, seed: seed,
-      isPinned: store.device != .cpu)
+    let reads = choice?.reads ?? .pairs
+    return try ExampleStream(
+      name: choice?.name ?? "",
+      builder: builder(
+        dataset, regions: reads == .texts ? nil : regionSource(split), training: training,
+        reads: reads),
+      order: SampleOrder(
+        count: dataset.count,
+        seed: choice.map { RandomStream(seed: seed).child($0.name).key } ?? seed,
+        isShuffled: training || isPart),
+      examplesPerStep: choice?.examples ?? recipe.batch.examples,
+      badRecords: recipe.data.badRecords)
   }
 
   /// The objective of a type, where the recipe has one.
@@ -167,14 +226,14 @@ public final class Assembly {
   }
 
   /// The metrics of a prepared step.
-  func metrics(_ step: PreparedStep, _ loader: StepLoader) throws -> [Metric] {
+  func metrics(_ step: PreparedStep) throws -> [Metric] {
     try withoutGradients {
       var pending: [PendingMetric] = []
       for microbatch in step.microbatches {
         let encoding = try encode(microbatch.batch, .inference)
         for (place, objective) in objectives.enumerated() {
           let report = try objective.runner.loss(
-            encoding, microbatch.sequences, place: loader.source(of: place), denominator: 1)
+            encoding, microbatch.sequences, place: place, denominator: 1)
           pending += report?.metrics ?? []
         }
       }

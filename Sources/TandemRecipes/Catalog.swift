@@ -23,10 +23,31 @@ public enum Catalog {
     return type
   }
 
-  static func definition(_ choice: Recipe.ObjectiveChoice) throws -> ObjectiveDefinition {
+  static func definition(
+    _ choice: Recipe.ObjectiveChoice, _ masking: Recipe.Mixing.Masking = .conditional
+  ) throws -> ObjectiveDefinition {
     func make<O: Objective>(_ type: O.Type) throws -> ObjectiveDefinition {
-      try ObjectiveDefinition(type, weight: choice.weight, options: choice.options)
+      var definition = try ObjectiveDefinition(
+        type, weight: choice.weight, options: choice.options)
+      definition.stream = choice.stream
+      definition.ratio = choice.ratio
+      definition.epochs = (choice.fromEpoch, choice.untilEpoch)
+      definition.pass = pass(choice, type, masking)
+      return definition
     }
     return try make(objective(choice.name))
+  }
+
+  /// Objectives that hide something share a sequence under joint masking; under `together` those
+  /// that only look at it do too.
+  private static func pass<O: Objective>(
+    _ choice: Recipe.ObjectiveChoice, _ type: O.Type, _ masking: Recipe.Mixing.Masking
+  ) -> String {
+    guard choice.pass.isEmpty else { return choice.pass }
+    switch (masking, O.part) {
+    case (.joint, .masks), (.together, .masks), (.together, .pairs), (.together, .reads):
+      return "shared"
+    default: return O.pass
+    }
   }
 }

@@ -19,7 +19,7 @@ public enum Evaluation {
     var bad = BadRecords(allowed: assembly.recipe.data.badRecords)
     let count = limit > 0 ? min(limit, loader.order.count) : loader.order.count
     // The last step may reach past the end into a second round: whole steps only, at least one.
-    let steps = max(1, count / loader.examplesPerStep)
+    let steps = max(1, count / loader.main.examplesPerStep)
     let prefetch = loader.prefetching(
       0..<steps, workers: max(1, assembly.recipe.data.loaderThreads))
     defer { prefetch.cancel() }
@@ -27,7 +27,7 @@ public enum Evaluation {
     var order: [String] = []
     while let step = try prefetch.next() {
       for reason in step.skipped { try bad.note(reason) }
-      for metric in try assembly.metrics(step, loader) {
+      for metric in try assembly.metrics(step) {
         if let known = sums[metric.name] {
           sums[metric.name] = Metric(
             metric.name, sum: known.sum + metric.sum, count: known.count + metric.count)

@@ -52,7 +52,8 @@ public final class Predictor {
   public func example(image: String, text: String) throws -> Example {
     var stream = RandomStream(seed: 0)
     let record = Record(id: image, pictures: [image], texts: [text])
-    let builder = try assembly.builder(OneRecord(record: record), training: false)
+    let builder = try assembly.builder(
+      OneRecord(record: record), regions: assembly.regionSource(.test), training: false)
     return try builder.example(at: 0, using: &stream)
   }
 
@@ -91,7 +92,8 @@ public final class Predictor {
 
   /// How probable it is that a text belongs to a picture.
   public func match(image: String, text: String) throws -> Double {
-    let sequence = try ImageTextMatching.query(example(image: image, text: text), NoOptions())
+    let sequence = try ImageTextMatching.query(
+      example(image: image, text: text), ImageTextMatching.defaults)
     if let task = assembly.objective(ImageTextMatching.self) {
       return try withoutGradients { try task.predict(encoding([sequence]))[0].probability }
     }

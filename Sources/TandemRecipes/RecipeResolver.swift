@@ -128,7 +128,9 @@ public enum RecipeResolver {
       let definition = try Catalog.definition(choice)
       let whole = JSONValue.object([
         "name": .string(choice.name), "weight": .number(choice.weight),
-        "options": definition.options,
+        "options": definition.options, "pass": .string(choice.pass),
+        "stream": .string(choice.stream), "ratio": .number(choice.ratio),
+        "fromEpoch": .number(choice.fromEpoch), "untilEpoch": .number(choice.untilEpoch),
       ])
       try settings.fill("objectives.\(place)", with: whole, origin: "default")
     }

@@ -48,7 +48,8 @@ extension Predictor {
   ) throws -> EvaluationReport {
     let count = limit > 0 ? min(limit, dataset.count) : dataset.count
     let size = 128
-    let builder = try assembly.builder(dataset, training: false)
+    let builder = try assembly.builder(
+      dataset, regions: assembly.regionSource(split), training: false)
     let chunks = OrderedPrefetch<Chunk>(
       0..<(count + size - 1) / size, workers: max(1, assembly.recipe.data.loaderThreads),
       capacity: 4
@@ -105,7 +106,8 @@ extension Predictor {
       throw RunError("the run has no ranking head")
     }
     let count = limit > 0 ? min(limit, dataset.count) : dataset.count
-    let builder = try assembly.builder(dataset, training: false)
+    let builder = try assembly.builder(
+      dataset, regions: assembly.regionSource(split), training: false)
     var stream = RandomStream(seed: 0)
     var pictures: [TandemCore.Picture] = []
     var placeOfPicture: [String: Int] = [:]

@@ -122,7 +122,7 @@ public final class TrainingRun {
     var trainer = try Trainer(
       Trainer.Parts(
         recipe: recipe, store: assembly.store, encode: assembly.encode,
-        objectives: assembly.objectives, source: loaders.training.source(of:), nextStep: steps.next,
+        objectives: assembly.objectives, nextStep: steps.next,
         waited: { steps.waited },
         evaluate: { [assembly, loaders] in
           try Evaluation.losses(assembly, loaders.evaluation, limit: recipe.evaluation.records)

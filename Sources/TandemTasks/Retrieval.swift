@@ -3,7 +3,6 @@
 
 public import TandemCore
 public import TandemNN
-internal import TandemText
 public import TandemTorch
 
 public struct Retrieval: DownstreamTask {
@@ -35,12 +34,13 @@ public struct Retrieval: DownstreamTask {
     guard options.falseTexts > 0 else {
       throw ParameterError("objectives.retrieval.options.falseTexts must be at least 1")
     }
-    head = try RankingHead(facts, at: root)
+    let specification = try facts.need(
+      facts.heads.ranking, for: Self.name, "cannot tell a text's picture from another")
+    head = try RankingHead(specification, facts, at: root)
   }
 
   public static func query(_ example: Example, _ options: Options) throws -> InputSequence {
-    InputSequence(
-      text: example.texts.first.map { Array($0.ids) } ?? [], picture: example.pictures.first)
+    InputSequence(example)
   }
 
   /// The picture with its caption and with false ones: a group that is never cut.
@@ -55,7 +55,7 @@ public struct Retrieval: DownstreamTask {
     ]
     for _ in 0..<options.falseTexts {
       var other = truth
-      other.text = Array(try context.otherText(example, &stream).ids)
+      other.replaceText(by: try context.otherText(example, &stream))
       result.append(PreparedSequence(other, Target(group: group, isTrue: false), group: group))
     }
     return result
@@ -71,7 +71,7 @@ public struct Retrieval: DownstreamTask {
       .map { $0.value.sorted { $0.target.isTrue && !$1.target.isTrue } }
     let width = groups.first?.count ?? 0
     let members = groups.flatMap { $0.map(\.sequence) }
-    let scores_GW = try head(encoding.pooled(members)).reshaped([groups.count, width])
+    let scores_GW = try head(encoding, members).reshaped([groups.count, width])
     let labels_G = try Tensor.zeros([groups.count], .int64, on: scores_GW.device)
     let sum = try scores_GW.crossEntropySum(labels_G)
     let count = Double(groups.count)
@@ -84,7 +84,9 @@ public struct Retrieval: DownstreamTask {
   }
 
   public func predict(_ encoding: Encoding) throws -> [Prediction] {
-    try head(encoding.pooled_SD).floats().map { Prediction(score: Double($0)) }
+    try head(encoding, Array(0..<encoding.batch.sequenceCount)).floats().map {
+      Prediction(score: Double($0))
+    }
   }
 
   public func score(_ prediction: Prediction, _ record: Record) -> [Metric] { [] }

@@ -2,7 +2,6 @@
 
 public import TandemCore
 public import TandemNN
-internal import TandemText
 public import TandemTorch
 
 public struct VisualQuestionAnswering: DownstreamTask {
@@ -65,13 +64,16 @@ public struct VisualQuestionAnswering: DownstreamTask {
     guard Set(options.answers).count == options.answers.count else {
       throw ParameterError("objectives.vqa.options.answers: an answer stands there twice")
     }
+    let specification = try facts.need(
+      facts.heads.answers, for: Self.name, "has no vector to answer from")
     self.options = options
-    head = try AnswerHead(facts, classes: options.answers.count, at: root)
+    head = try AnswerHead(specification, classes: options.answers.count, facts, at: root)
   }
 
   public static func query(_ example: Example, _ options: Options) throws -> InputSequence {
-    InputSequence(
-      text: example.texts.first.map { Array($0.ids) } ?? [], picture: example.pictures.first)
+    var sequence = InputSequence(example)
+    sequence.asksAnswer = true
+    return sequence
   }
 
   public static func prepare(
@@ -99,7 +101,7 @@ public struct VisualQuestionAnswering: DownstreamTask {
   public func loss(
     _ encoding: Encoding, _ targets: [Placed<Target>], denominator: Double
   ) throws -> LossReport {
-    let logits_NC = try head(encoding.pooled(targets.map(\.sequence)))
+    let logits_NC = try head(encoding, targets.map(\.sequence))
     let best = targets.map { placed in
       placed.target.scores.min { (-$0.value, $0.key) < (-$1.value, $1.key) }?.key ?? 0
     }
@@ -133,7 +135,7 @@ public struct VisualQuestionAnswering: DownstreamTask {
   }
 
   public func predict(_ encoding: Encoding) throws -> [Prediction] {
-    let logits_SC = try head(encoding.pooled_SD)
+    let logits_SC = try head(encoding, Array(0..<encoding.batch.sequenceCount))
     let probabilities =
       switch options.targets {
       case .classes: try logits_SC.softmax(-1)

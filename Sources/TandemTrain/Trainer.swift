@@ -29,8 +29,6 @@ public struct Trainer {
     public var store: ParameterStore
     public var encode: (PackedBatch, Mode) throws -> Encoding
     public var objectives: [(definition: ObjectiveDefinition, runner: any ObjectiveRunner)]
-    /// The place whose sequences the objective at a place judges.
-    public var source: (Int) -> Int
     /// The next prepared step; nil after the last one.
     public var nextStep: () throws -> PreparedStep?
     /// Seconds waited for data so far.
@@ -45,7 +43,7 @@ public struct Trainer {
       recipe: Recipe, store: ParameterStore,
       encode: @escaping (PackedBatch, Mode) throws -> Encoding,
       objectives: [(definition: ObjectiveDefinition, runner: any ObjectiveRunner)],
-      source: @escaping (Int) -> Int, nextStep: @escaping () throws -> PreparedStep?,
+      nextStep: @escaping () throws -> PreparedStep?,
       waited: @escaping () -> Double,
       evaluate: @escaping () throws -> [Metric], quality: @escaping ([Metric]) -> Double,
       isInterrupted: @escaping () -> Bool
@@ -54,7 +52,6 @@ public struct Trainer {
       self.store = store
       self.encode = encode
       self.objectives = objectives
-      self.source = source
       self.nextStep = nextStep
       self.waited = waited
       self.evaluate = evaluate
@@ -167,7 +164,7 @@ public struct Trainer {
       for (place, objective) in parts.objectives.enumerated() {
         guard
           let part = try objective.runner.loss(
-            encoding, microbatch.sequences, place: parts.source(place),
+            encoding, microbatch.sequences, place: place,
             denominator: material.denominators[place])
         else { continue }
         let weighted = try part.total * objective.definition.weight

@@ -56,6 +56,7 @@ final class Lesson {
   }
 
   private func step(_ number: Int) throws -> PreparedStep {
+    let mixture = try Mixture(objectives.map(\.definition))
     var sequences: [MixedSequence] = []
     for position in 0..<6 {
       let example = try Toy.example(
@@ -64,14 +65,8 @@ final class Lesson {
       let context = try Toy.context(
         input, position: position, pair: UInt64(position / 2),
         other: Toy.picture(32, 32, key: 99))
-      for (place, objective) in objectives.enumerated() where place != 2 {
-        var stream = RandomStream(seed: UInt64(100 * number + position)).child(UInt64(place))
-        sequences += try objective.definition.prepared(
-          example, context, place: place, key: UInt64(position), using: &stream)
-      }
-    }
-    let sums = objectives.indices.map { place in
-      sequences.filter { $0.objective == (place == 2 ? 1 : place) }.reduce(0) { $0 + $1.weight }
+      sequences += try mixture.sequences(
+        mixture.passes, example, context, RandomStream(seed: UInt64(100 * number + position)))
     }
     let halves = [sequences.prefix(9), sequences.dropFirst(9)].map(Array.init)
     return PreparedStep(
@@ -81,7 +76,7 @@ final class Lesson {
           batch: try PackedBatch(
             $0.map(\.sequence), input, isPinned: settings.device != .cpu), sequences: $0)
       },
-      denominators: sums, exampleCount: 6, skipped: [])
+      denominators: mixture.denominators(sequences), exampleCount: 6, skipped: [])
   }
 
   /// Trains in a run directory of its own.
@@ -103,7 +98,7 @@ final class Lesson {
     var number = 0
     let parts = Trainer.Parts(
       recipe: recipe, store: store, encode: model.encode,
-      objectives: objectives, source: { $0 == 2 ? 1 : $0 },
+      objectives: objectives,
       nextStep: { [self] in
         let step = try step(number)
         number += 1

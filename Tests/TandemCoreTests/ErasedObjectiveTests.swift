@@ -43,8 +43,7 @@ private struct Lengths: Objective {
 }
 
 @Suite struct ErasedObjectiveTests {
-  private let input = InputSpecification(
-    textLength: 20, patchSize: 8, classification: 2, separator: 3, pictureTokens: 1)
+  private let input = Toy.input(textLength: 20)
 
   private func prepared(
     _ definition: ObjectiveDefinition, place: Int, key: UInt64
@@ -57,7 +56,7 @@ private struct Lengths: Objective {
   }
 
   private let facts = ModelFacts(
-    width: 4, layers: 1, vocabulary: 10, patchSize: 8,
+    name: "toy", width: 4, layers: 1, vocabulary: 10, patchSize: 8,
     heads: HeadSpecifications(
       vocabulary: .init(transform: "a", norm: "b", decoder: "c", bias: "d", epsilon: 1e-12),
       matching: .init(path: "e"), ranking: .init(path: "f"),
@@ -89,7 +88,7 @@ private struct Lengths: Objective {
     #expect(Set(keys).count == 6)
     #expect(try prepared(definition, place: 0, key: 1).map(\.sequence.key) == Array(keys[0..<2]))
     let first = try prepared(definition, place: 1, key: 1)[1]
-    #expect(first.objective == 1 && first.group == 5 && first.weight == 3)
+    #expect(first.targets[0].objective == 1 && first.group == 5 && first.targets[0].weight == 3)
   }
 
   @Test func aRunnerHearsItsOwnTargets() throws {
@@ -99,7 +98,7 @@ private struct Lengths: Objective {
     let mixed =
       try prepared(definition, place: 0, key: 1) + prepared(definition, place: 1, key: 1)
     let encoding = Encoding(
-      batch: try PackedBatch(mixed.map(\.sequence), input), rows_TD: try .zeros([16, 4]),
+      batch: try PackedBatch(mixed.map(\.sequence), input), joint: try .zeros([16, 4]),
       pooled_SD: try .zeros([4, 4]))
     // "red star" has two pieces: targets 2 and 3, at places 2 and 3 of the batch.
     let report = try #require(
@@ -124,17 +123,22 @@ private struct Lengths: Objective {
       [
         InputSequence(text: [7, 8, 9], picture: picture, key: 1),
         InputSequence(text: [], picture: nil, key: 2),
-        InputSequence(text: [7], picture: picture, hiddenPatches: [5], key: 3),
+        InputSequence(text: [7], picture: picture, hidden: [5], key: 3),
       ], input)
     #expect(batch.tokens == [2, 7, 8, 9, 3, 2, 3, 2, 7, 3])
     #expect(batch.layout.offsets == [0, 12, 14, 24])
     #expect((0..<3).map { batch.textRows(of: $0) } == [0..<5, 12..<14, 14..<17])
-    #expect((0..<3).map { batch.patchRows(of: $0) } == [6..<12, 14..<14, 18..<24])
-    #expect((0..<3).map { batch.classificationRow(of: $0) } == [0, 12, 14])
-    #expect(batch.row(ofPiece: 2, of: 0) == 3)
+    #expect((0..<3).map { batch.unitRows(of: $0) } == [6..<12, 14..<14, 18..<24])
+    #expect(batch.textLayout.offsets == [0, 5, 7, 10])
+    #expect(batch.visualLayout.offsets == [0, 7, 7, 14])
+    #expect((0..<3).map { batch.unitRowsInVisualStream(of: $0) } == [1..<7, 7..<7, 8..<14])
+    // Text rows lie before all visual rows, and the stream takes them in turn.
+    #expect(
+      batch.jointOrder() == [0, 1, 2, 3, 4] + (10..<17) + [5, 6] + [7, 8, 9] + (17..<24))
+    #expect(batch.textPlaces() == [0, 1, 2, 3, 4, 0, 1, 0, 1, 2])
     #expect(batch.pictureOfSequence == [0, -1, 0])
-    #expect(batch.patchCount == 6 && batch.patches.count == 6 * 192)
-    #expect(batch.hiddenPatches == [[], [], [5]])
+    #expect(batch.unitCount == 6 && batch.patches.count == 6 * 192)
+    #expect(batch.hidden == [[], [], [5]])
     #expect(batch.layout.sequenceKeys == [1, 2, 3])
   }
 }

@@ -2,6 +2,7 @@ import TandemCore
 import TandemModels
 import TandemNN
 import TandemTorch
+import Testing
 import TestSupport
 
 /// The tiny ViLT of make_vilt.py, its weights under their published names, and its four examples.
@@ -64,10 +65,12 @@ struct ViLTFixture {
     }
     store = ParameterStore(seed: 1, kernels: kernels, source: weights)
     model = try ViLT(Self.config, at: store.root)
-    vocabulary = try VocabularyHead(model.facts, at: store.root)
-    matching = try MatchingHead(model.facts, at: store.root)
-    answers = try AnswerHead(model.facts, classes: 11, at: store.root)
-    ranking = try RankingHead(model.facts, at: store.root)
+    vocabulary = try VocabularyHead(
+      #require(model.facts.heads.vocabulary), model.facts, at: store.root)
+    matching = try MatchingHead(#require(model.facts.heads.matching), model.facts, at: store.root)
+    answers = try AnswerHead(
+      #require(model.facts.heads.answers), classes: 11, model.facts, at: store.root)
+    ranking = try RankingHead(#require(model.facts.heads.ranking), model.facts, at: store.root)
     try store.loadReport().check()
   }
 

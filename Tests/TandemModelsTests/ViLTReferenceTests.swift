@@ -17,14 +17,14 @@ import TestSupport
     let encoding = try withoutGradients { try fixture.model.encode(batch, .inference) }
     for place in 0..<4 {
       let text = batch.textRows(of: place)
-      let patches = batch.patchRows(of: place)
+      let patches = batch.unitRows(of: place)
       #expect(text.count == fixture.description.examples[place].text_length)
       for (name, range) in [
         ("text", text), ("patches", patches),
         ("image_class", text.upperBound..<text.upperBound + 1),
       ] {
         let expected = try fixture.outputs.tensor("\(place).\(name)").reshaped([-1, 32])
-        let gap = try difference(part(encoding.rows_TD, range), expected)
+        let gap = try difference(part(encoding.text.states_TD, range), expected)
         #expect(gap < Tolerance.output, "\(place).\(name)")
       }
       let pooled = try encoding.pooled([place]).reshaped([32])
@@ -45,7 +45,7 @@ import TestSupport
       let expected = try fixture.outputs.tensor("\(place).embedding")
         .layerNorm(weight, bias, epsilon: 1e-6)
       let rows = batch.layout.rows(of: place)
-      #expect(try difference(part(encoding.rows_TD, rows), expected) < Tolerance.output)
+      #expect(try difference(part(encoding.text.states_TD, rows), expected) < Tolerance.output)
     }
   }
 
@@ -55,14 +55,14 @@ import TestSupport
     try withoutGradients {
       let encoding = try fixture.model.encode(batch, .inference)
       for place in 0..<4 {
-        let found = try fixture.vocabulary(encoding.rows(Array(batch.textRows(of: place))))
+        let found = try fixture.vocabulary(encoding.text(Array(batch.textRows(of: place))))
         let expected = try fixture.outputs.tensor("\(place).mlm_logits")
         #expect(try difference(found, expected) < Tolerance.output)
       }
       for (found, name) in [
         (try fixture.matching(encoding.pooled_SD), "itm_logits"),
-        (try fixture.answers(encoding.pooled_SD), "vqa_logits"),
-        (try fixture.ranking(encoding.pooled_SD), "rank_scores"),
+        (try fixture.answers(encoding, [0, 1, 2, 3]), "vqa_logits"),
+        (try fixture.ranking(encoding, [0, 1, 2, 3]), "rank_scores"),
       ] {
         #expect(try difference(found, fixture.outputs.tensor(name)) < Tolerance.output, "\(name)")
       }
@@ -85,11 +85,12 @@ import TestSupport
       let rows = places.indices.flatMap { Array(batch.textRows(of: $0)) }
       let index = try Tensor(places)
       let parts = [
-        try fixture.vocabulary(encoding.rows(rows))
+        try fixture.vocabulary(encoding.text(rows))
           .crossEntropySum(Tensor(places.flatMap { labels[$0] })) / labelled,
         try fixture.matching(encoding.pooled_SD)
           .crossEntropySum(Tensor(places.map { matches[$0] })) / 4,
-        try fixture.answers(encoding.pooled_SD).binaryCrossEntropySum(targets.rows(index)) / 4,
+        try fixture.answers(encoding, Array(places.indices)).binaryCrossEntropySum(
+          targets.rows(index)) / 4,
       ]
       for (place, loss) in parts.enumerated() { sums[place] += try loss.detached().item() }
       try (parts[0] + parts[1] + parts[2]).backward()
@@ -111,7 +112,7 @@ import TestSupport
   @Test func ranking() throws {
     let fixture = try ViLTFixture()
     let encoding = try fixture.model.encode(fixture.batch([0, 1, 2, 3]), .inference)
-    let loss = try fixture.ranking(encoding.pooled_SD).reshaped([1, 4])
+    let loss = try fixture.ranking(encoding, [0, 1, 2, 3]).reshaped([1, 4])
       .crossEntropySum(Tensor([0]))
     try loss.backward()
     let expected = fixture.description.losses.rank

@@ -152,7 +152,7 @@ struct Judged<O: Objective> {
       }
       return try Judged<O>.prepared(options, seed: seed).map { item in
         let sequence = item.sequence
-        return "\(sequence.text) \(sequence.hiddenPatches) \(sequence.picture?.key ?? 0) "
+        return "\(sequence.text) \(sequence.hidden) \(sequence.picture?.key ?? 0) "
           + "\(item.target) \(item.group)"
       }
     }

@@ -6,8 +6,7 @@ import TandemTorch
 import Testing
 import TestSupport
 
-private let input = InputSpecification(
-  textLength: 200, patchSize: 8, classification: 2, separator: 3, pictureTokens: 1)
+private let input = Toy.input(textLength: 200)
 
 /// Five standard deviations of a binomial count.
 private func bound(_ trials: Int, _ share: Double) -> Double {
@@ -109,7 +108,7 @@ private func bound(_ trials: Int, _ share: Double) -> Double {
   @Test func aConstantPictureHasItsColour() throws {
     let image = try Image(width: 24, height: 16, color: grey)
     let one = try prepared(image, .colour)
-    #expect(one.sequence.hiddenPatches == Array(0..<6))
+    #expect(one.sequence.hidden == Array(0..<6))
     #expect(
       one.target
         == .colours(
@@ -143,7 +142,7 @@ private func bound(_ trials: Int, _ share: Double) -> Double {
     var hidden = 0
     for _ in 0..<200 {
       for item in try MaskedPatchPrediction.prepare(example, .init(), context, using: &stream) {
-        #expect(item.sequence.hiddenPatches == item.target.places)
+        #expect(item.sequence.hidden == item.target.places)
         #expect(MaskedPatchPrediction.weight(of: item.target) == Double(item.target.places.count))
         hidden += item.target.places.count
       }

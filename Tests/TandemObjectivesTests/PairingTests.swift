@@ -31,16 +31,20 @@ private struct Crowd: Dataset {
     _ folder: TemporaryFolder, _ objectives: [ObjectiveDefinition], rowBudget: Int = 200
   ) throws -> StepLoader {
     for place in 0..<5 {
-      _ = try folder.file("\(place).png", Toy.picture(16, 16, key: UInt64(place)).image.pngData())
+      let image = try #require(Toy.picture(16, 16, key: UInt64(place)).image)
+      _ = try folder.file("\(place).png", image.pngData())
     }
     let dataset = try Crowd(root: folder.path, split: .train)
     return try StepLoader(
-      builder: ExampleBuilder(
-        dataset: dataset, tokenizer: Toy.tokenizer(), resize: .square(side: 16), textPieces: 6),
-      order: SampleOrder(count: dataset.count, seed: 5), objectives: objectives,
-      input: InputSpecification(
-        textLength: 8, patchSize: 8, classification: 2, separator: 3, pictureTokens: 1),
-      specials: Toy.specials, examplesPerStep: 12, rowBudget: rowBudget, seed: 9)
+      streams: [
+        ExampleStream(
+          builder: ExampleBuilder(
+            dataset: dataset, tokenizer: Toy.tokenizer(),
+            reading: PictureReading(resize: .square(side: 16)), textPieces: 6),
+          order: SampleOrder(count: dataset.count, seed: 5), examplesPerStep: 12)
+      ],
+      mixture: Mixture(objectives), input: Toy.input(), specials: Toy.specials,
+      rowBudget: rowBudget, seed: 9)
   }
 
   @Test func halfAreTrueAndNoFalsePairIsTrue() throws {
@@ -86,7 +90,7 @@ private struct Crowd: Dataset {
     #expect(narrow.microbatches.allSatisfy { $0.batch.layout.rowCount <= 30 })
     func seen(_ step: PreparedStep) -> [String] {
       step.microbatches.flatMap(\.sequences).map {
-        "\($0.sequence.key) \($0.objective) \($0.sequence.text) \($0.sequence.picture?.key ?? 0)"
+        "\($0.sequence.key) \($0.targets.map(\.objective)) \($0.sequence.text) \($0.sequence.picture?.key ?? 0)"
       }.sorted()
     }
     #expect(seen(wide) == seen(narrow))

@@ -64,13 +64,12 @@ final class ToyRun {
   func train(_ run: RunDirectory, resuming checkpoint: Checkpoint? = nil) throws -> TrainingOutcome
   {
     guard let weight = store["weight"] else { throw RunError("no weight") }
-    let input = InputSpecification(
-      textLength: 8, patchSize: 8, classification: 2, separator: 3, pictureTokens: 1)
+    let input = Toy.input()
     let batch = try PackedBatch([InputSequence(text: [7], picture: nil)], input)
     let parts = Trainer.Parts(
       recipe: recipe, store: store,
       encode: { batch, _ in
-        Encoding(batch: batch, rows_TD: try .zeros([3, 1]), pooled_SD: try .zeros([1, 1]))
+        Encoding(batch: batch, joint: try .zeros([3, 1]), pooled_SD: try .zeros([1, 1]))
       },
       objectives: [
         (
@@ -80,7 +79,6 @@ final class ToyRun {
           }
         )
       ],
-      source: { $0 },
       nextStep: { [self] in
         step += 1
         return PreparedStep(

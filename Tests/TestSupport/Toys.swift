@@ -50,17 +50,69 @@ package enum Toy {
       otherText: { _, _ in text })
   }
 
-  /// Sequences of different texts and picture sizes, each with its own dropout key.
-  package static func sequences(patch: Int, vocabulary: Int) throws -> [InputSequence] {
-    let shapes: [(words: Int, grid: (Int, Int)?)] = [
+  /// What a model with square patches reads, one row ahead of them.
+  package static func input(textLength: Int = 8, patch: Int = 8) -> InputSpecification {
+    InputSpecification(
+      textLength: textLength, classification: 2, separator: 3, mask: 4, leadingRows: 1,
+      patches: PatchInput(size: patch))
+  }
+
+  /// Random regions with classes, attributes and probabilities of which some are exactly 0.
+  package static func regions(
+    _ count: Int, width: Int, classes: Int = 5, key: UInt64
+  ) -> Regions {
+    var stream = RandomStream(seed: key)
+    var boxes: [Float] = []
+    var probabilities: [Float] = []
+    for _ in 0..<count {
+      let x = Float(stream.uniform()) * 0.6
+      let y = Float(stream.uniform()) * 0.6
+      boxes += [
+        x, y, x + 0.1 + 0.3 * Float(stream.uniform()), y + 0.1 + 0.3 * Float(stream.uniform()),
+      ]
+      var row = (0..<classes).map { _ in Float(stream.uniform()) }
+      row[stream.below(classes - 1)] = 0
+      let sum = row.reduce(0, +)
+      probabilities += row.map { $0 / sum }
+    }
+    return Regions(
+      width: 64, height: 48, boxes: boxes,
+      features: (0..<count * width).map { _ in Float(stream.normal()) }, featureWidth: width,
+      objects: (0..<count).map { _ in Int32(stream.below(classes - 1)) },
+      objectConfidences: (0..<count).map { _ in Float(stream.uniform()) },
+      attributes: (0..<count).map { _ in Int32(stream.below(3)) },
+      attributeConfidences: (0..<count).map { _ in Float(stream.uniform()) },
+      classProbabilities: probabilities, classCount: classes)
+  }
+
+  /// A picture as a model reads it: random pixels of about so many patches, or random regions.
+  ///
+  /// - Parameter side: pixels a side where the model takes one size only.
+  package static func picture(
+    _ input: InputSpecification, units: (Int, Int), key: UInt64, side: Int? = nil
+  ) throws -> Picture {
+    if let regions = input.regions {
+      return Picture(
+        key: key,
+        regions: self.regions(units.0 * units.1, width: regions.featureWidth, key: key))
+    }
+    let patch = input.patches?.size ?? 1
+    return try picture(side ?? units.0 * patch, side ?? units.1 * patch, key: key)
+  }
+
+  /// Sequences of different texts and pictures, each with its own dropout key.
+  package static func sequences(
+    _ input: InputSpecification, vocabulary: Int, side: Int? = nil
+  ) throws -> [InputSequence] {
+    let shapes: [(words: Int, units: (Int, Int)?)] = [
       (5, (4, 4)), (0, (1, 1)), (3, (2, 4)), (7, (5, 3)), (2, nil), (5, (4, 4)),
     ]
     var stream = RandomStream(seed: 99)
     return try shapes.enumerated().map { place, shape in
       InputSequence(
         text: (0..<shape.words).map { _ in Int32(stream.below(vocabulary)) },
-        picture: try shape.grid.map {
-          try picture($0.0 * patch, $0.1 * patch, key: UInt64(100 + place))
+        picture: try shape.units.map {
+          try picture(input, units: $0, key: UInt64(100 + place), side: side)
         },
         key: mixed(UInt64(place)))
     }

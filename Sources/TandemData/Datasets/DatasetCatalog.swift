@@ -3,7 +3,8 @@ public import TandemCore
 /// Every data set, by name.
 public enum DatasetCatalog {
   public static let all: [any Dataset.Type] = [
-    EasyVQA.self, Pictograms.self, SceneCaptions.self, SceneQuestions.self, Table.self,
+    EasyVQA.self, Pictograms.self, SceneCaptions.self, SceneQuestions.self, WikiExtracts.self,
+    TextLines.self, Table.self,
   ]
 
   /// Opens a split by name; throws with the names there are.

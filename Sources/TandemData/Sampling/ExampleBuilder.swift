@@ -3,36 +3,53 @@ public import TandemImage
 public import TandemText
 public import TandemTorch
 
+/// How pictures are read.
+public struct PictureReading: Sendable {
+  /// To what size pixels are brought; nil where the model reads none.
+  public var resize: ResizeRule?
+  /// Where regions come from; nil where the model reads none.
+  public var regions: RegionSource?
+  /// At most so many regions, drawn anew each time; 0 for all.
+  public var sampledRegions = 0
+  /// The most regions that the model takes: the first ones are kept.
+  public var mostRegions = Int.max
+  /// Mirror every second picture, drawn anew each time.
+  public var mirrors = false
+  public var augmentation: RandAugment?
+  /// Decode JPEGs at a fraction of their size where the model's is at most half.
+  public var scaledDecode = false
+  public var cacheBytes = 0
+
+  public init(resize: ResizeRule? = nil, regions: RegionSource? = nil) {
+    self.resize = resize
+    self.regions = regions
+  }
+}
+
 /// Decodes, resizes and tokenises records.
 public struct ExampleBuilder: Sendable {
   public let dataset: any Dataset
   public let tokenizer: WordPiece
-  public let resize: ResizeRule
+  public let reading: PictureReading
   /// The most pieces of a text, special tokens not counted.
   public let textPieces: Int
   /// The answer follows the question, so that masked words are learned from both.
   public let joinsAnswers: Bool
-  public let mirrors: Bool
-  public let augmentation: RandAugment?
-  /// Decode JPEGs at a fraction of their size where the model's is at most half.
-  public let scaledDecode: Bool
+  /// What it reads of a record.
+  public let reads: Recipe.Stream.Reads
   private let cache: PictureCache
 
   public init(
-    dataset: any Dataset, tokenizer: WordPiece, resize: ResizeRule, textPieces: Int,
-    joinsAnswers: Bool = false, mirrors: Bool = false, augmentation: RandAugment? = nil,
-    scaledDecode: Bool = false,
-    cacheBytes: Int = 0
+    dataset: any Dataset, tokenizer: WordPiece, reading: PictureReading, textPieces: Int,
+    joinsAnswers: Bool = false, reads: Recipe.Stream.Reads = .pairs
   ) {
     self.dataset = dataset
     self.tokenizer = tokenizer
-    self.resize = resize
+    self.reading = reading
     self.textPieces = textPieces
     self.joinsAnswers = joinsAnswers
-    self.mirrors = mirrors
-    self.augmentation = augmentation
-    self.scaledDecode = scaledDecode
-    cache = PictureCache(capacity: cacheBytes)
+    self.reads = reads
+    cache = PictureCache(capacity: reading.cacheBytes)
   }
 
   /// The text that the model reads of a record.
@@ -45,9 +62,11 @@ public struct ExampleBuilder: Sendable {
   /// The example of a record; `stream` draws its augmentation.
   public func example(at index: Int, using stream: inout RandomStream) throws -> Example {
     let record = try dataset.record(at: index)
-    let pictures = try record.pictures.map { try picture($0, using: &stream) }
+    let pictures =
+      try reads == .texts ? [] : record.pictures.map { try picture($0, using: &stream) }
     return Example(
-      index: index, record: record, pictures: pictures, texts: texts(of: record))
+      index: index, record: record, pictures: pictures,
+      texts: reads == .pictures ? [] : texts(of: record))
   }
 
   public func tokenized(at index: Int) throws -> [TokenizedText] {
@@ -70,11 +89,32 @@ public struct ExampleBuilder: Sendable {
     }
   }
 
-  /// A picture file at the model's size, augmented where the recipe asks for it.
+  /// A picture file as the model reads it, augmented where the recipe asks for it.
   public func picture(_ path: String, using stream: inout RandomStream) throws -> Picture {
+    guard let source = reading.regions else { return try pixels(path, using: &stream) }
     let key = stableHash(path)
-    let isMirrored = mirrors && stream.next() & 1 == 1
-    guard let augmentation else {
+    var regions = try source.regions(ofPicture: path)
+    if regions.count > reading.mostRegions {
+      regions = regions.selected(Array(0..<reading.mostRegions))
+    }
+    guard reading.sampledRegions > 0, regions.count > reading.sampledRegions else {
+      return Picture(key: key, regions: regions)
+    }
+    let draw = stream.next()
+    var own = RandomStream(seed: draw)
+    var places = Array(0..<regions.count)
+    for place in 0..<reading.sampledRegions {
+      places.swapAt(place, place + own.below(places.count - place))
+    }
+    return Picture(
+      key: mixed(key ^ draw),
+      regions: regions.selected(places.prefix(reading.sampledRegions).sorted()))
+  }
+
+  private func pixels(_ path: String, using stream: inout RandomStream) throws -> Picture {
+    let key = stableHash(path)
+    let isMirrored = reading.mirrors && stream.next() & 1 == 1
+    guard let augmentation = reading.augmentation else {
       let image = try cache.image(key) { try sized(decoded(path)) }
       return isMirrored
         ? Picture(key: mixed(key), image: image.mirrored()) : Picture(key: key, image: image)
@@ -87,7 +127,9 @@ public struct ExampleBuilder: Sendable {
   }
 
   private func decoded(_ path: String) throws -> Image {
-    guard scaledDecode, augmentation == nil else { return try Image(contentsOfFile: path) }
+    guard reading.scaledDecode, reading.augmentation == nil, let resize = reading.resize else {
+      return try Image(contentsOfFile: path)
+    }
     let size = try resize.size(for: Image.size(ofFile: path))
     return try Image(
       contentsOfFile: path,
@@ -95,6 +137,9 @@ public struct ExampleBuilder: Sendable {
   }
 
   private func sized(_ image: Image) throws -> Image {
-    try image.resized(by: resize)
+    guard let resize = reading.resize else {
+      throw DataError("the model reads no pixels")
+    }
+    return try image.resized(by: resize)
   }
 }

@@ -4,35 +4,44 @@ internal import TandemTorch
 
 /// Turns step numbers into prepared steps: a pure function of the seed, on any thread.
 public struct StepLoader: Sendable {
-  public let builder: ExampleBuilder
-  public let order: SampleOrder
-  public let objectives: [ObjectiveDefinition]
+  /// The main data first.
+  public let streams: [ExampleStream]
+  public let mixture: Mixture
   public let input: InputSpecification
   public let specials: SpecialTokens
-  public let examplesPerStep: Int
   /// The most rows of a forward; groups that are larger by themselves go alone.
   public let rowBudget: Int
   private let seed: UInt64
-  /// Whether a GPU is to fetch the patches.
+  /// Whether a GPU is to fetch pixels and features.
   private let isPinned: Bool
-  public let index: PairIndex
 
+  /// - Throws: `SettingsError` for an objective whose stream there is not.
   public init(
-    builder: ExampleBuilder, order: SampleOrder, objectives: [ObjectiveDefinition],
-    input: InputSpecification, specials: SpecialTokens, examplesPerStep: Int, rowBudget: Int,
-    badRecords: Int = 0, seed: UInt64, isPinned: Bool = false
+    streams: [ExampleStream], mixture: Mixture, input: InputSpecification,
+    specials: SpecialTokens, rowBudget: Int, seed: UInt64, isPinned: Bool = false
   ) throws {
-    self.builder = builder
-    self.order = order
-    self.objectives = objectives
+    for (place, objective) in mixture.objectives.enumerated() {
+      guard streams.contains(where: { $0.name == objective.stream }) else {
+        let known = streams.map(\.name).filter { !$0.isEmpty }
+        throw SettingsError(
+          "objectives.\(place).stream: there is no stream '\(objective.stream)' "
+            + "(known: \(known.joined(separator: ", ")))")
+      }
+    }
+    self.streams = streams
+    self.mixture = mixture
     self.input = input
     self.specials = specials
-    self.examplesPerStep = examplesPerStep
     self.rowBudget = rowBudget
     self.seed = seed
     self.isPinned = isPinned
-    index = try PairIndex(builder.dataset, badRecords: badRecords) { builder.text(of: $0) }
   }
+
+  /// The main data.
+  public var main: ExampleStream { streams[0] }
+  public var builder: ExampleBuilder { main.builder }
+  public var order: SampleOrder { main.order }
+  public var index: PairIndex { main.index }
 
   /// Steps of `range` made ahead by `workers` threads.
   public func prefetching(_ range: Range<Int>, workers: Int) -> OrderedPrefetch<PreparedStep> {
@@ -41,71 +50,48 @@ public struct StepLoader: Sendable {
 
   public func prepared(_ step: Int) throws -> PreparedStep {
     let stream = RandomStream(seed: seed).child("step").child(UInt64(step))
+    var draw = stream.child("pass")
+    let epoch =
+      Double(step * main.examplesPerStep) / Double(max(1, main.order.count))
+    let passes = mixture.passes(inEpoch: epoch, draw: draw.uniform())
     var sequences: [MixedSequence] = []
     var skipped: [String] = []
-    for position in 0..<examplesPerStep {
-      let place = order[step * examplesPerStep + position]
-      do {
-        sequences += try self.sequences(place.index, position, stream)
-      } catch let error as CancellationError {
-        throw error
-      } catch {
-        skipped.append("record \(place.index): \(error)")
+    var exampleCount = 0
+    for source in streams {
+      let own = passes.filter { mixture.objectives[$0[0]].stream == source.name }
+      // The main data count as read even in a step that learns from elsewhere.
+      guard !own.isEmpty else { continue }
+      let random = source.name.isEmpty ? stream : stream.child(source.name)
+      for position in 0..<source.examplesPerStep {
+        let place = source.order[step * source.examplesPerStep + position]
+        do {
+          sequences += try self.sequences(place.index, position, source, own, random)
+          exampleCount += 1
+        } catch let error as CancellationError {
+          throw error
+        } catch {
+          let of = source.name.isEmpty ? "" : " of \(source.name)"
+          skipped.append("record \(place.index)\(of): \(error)")
+        }
       }
     }
     return PreparedStep(
-      step: step, epoch: order[step * examplesPerStep].epoch,
-      microbatches: try cut(sequences), denominators: denominators(sequences),
-      exampleCount: examplesPerStep - skipped.count, skipped: skipped)
+      step: step, epoch: order[step * main.examplesPerStep].epoch,
+      microbatches: try cut(sequences), denominators: mixture.denominators(sequences),
+      exampleCount: exampleCount, skipped: skipped)
   }
 
   private func sequences(
-    _ index: Int, _ position: Int, _ stream: RandomStream
+    _ index: Int, _ position: Int, _ source: ExampleStream, _ passes: [[Int]],
+    _ stream: RandomStream
   ) throws -> [MixedSequence] {
     let own = stream.child(UInt64(position))
     var picture = own.child("picture")
-    let example = try builder.example(at: index, using: &picture)
-    let context = PreparationContext(
-      specials: specials, input: input, positionInStep: position,
-      pairStream: stream.child("pair").child(UInt64(position / 2)),
-      otherPicture: { [builder, index = self.index] example, stream in
-        // A picture that cannot be read counts at its own record's turn: here another one serves.
-        var attempts = 0
-        while true {
-          let other = try index.stranger(
-            to: example.index, replacingPicture: true, using: &stream)
-          attempts += 1
-          do {
-            return try builder.picture(at: other, using: &stream)
-          } catch  where attempts < 16 {
-            continue
-          }
-        }
-      },
-      otherText: { [builder, index = self.index] example, stream in
-        let other = try index.stranger(
-          to: example.index, replacingPicture: false, using: &stream)
-        return try builder.tokenized(at: other).first ?? .init()
-      })
-    var result: [MixedSequence] = []
-    for (place, objective) in objectives.enumerated() where source(of: place) == place {
-      var random = own.child(objective.name)
-      result += try objective.prepared(
-        example, context, place: place, key: own.key, using: &random)
-    }
-    return result
-  }
-
-  /// The place whose sequences the objective at `place` judges: mostly its own.
-  public func source(of place: Int) -> Int {
-    guard let name = objectives[place].sequencesOf else { return place }
-    return objectives.firstIndex { $0.name == name } ?? place
-  }
-
-  private func denominators(_ sequences: [MixedSequence]) -> [Double] {
-    var sums = [Double](repeating: 0, count: objectives.count)
-    for sequence in sequences { sums[sequence.objective] += sequence.weight }
-    return objectives.indices.map { sums[source(of: $0)] }
+    let example = try source.builder.example(at: index, using: &picture)
+    let context = source.context(
+      position: position, pairStream: stream.child("pair").child(UInt64(position / 2)), input,
+      specials)
+    return try mixture.sequences(passes, example, context, own)
   }
 
   /// Fills packed batches up to the row budget. Sequences of like length come together, so that

@@ -143,7 +143,7 @@ final class ViLTComparison: ComparisonCase {
       ? nil
       : Heads(
         words: MaskedLanguageModeling(.init(), model.facts, at: store.root),
-        matching: ImageTextMatching(NoOptions(), model.facts, at: store.root),
+        matching: ImageTextMatching(.init(), model.facts, at: store.root),
         alignment: WordPatchAlignment(.init(), model.facts, at: store.root))
     try store.loadReport().check { name in
       kind == .inference && (name.hasPrefix("mlm_score.") || name.hasPrefix("itm_score."))
@@ -242,7 +242,7 @@ final class ViLTComparison: ComparisonCase {
           count: times)
       }
       var all = [
-        product(patch, width, part.batch.patchCount, isFirst: true),
+        product(patch, width, part.batch.unitCount, isFirst: true),
         product(width, 3 * width, rows, times: config.layers),
         product(width, width, rows, times: config.layers),
         product(width, config.feedForward, rows, times: config.layers),

@@ -51,7 +51,7 @@ public enum LoadingBenchmark {
     defer { prefetch.cancel() }
     let parts = Trainer.Parts(
       recipe: recipe, store: assembly.store, encode: assembly.encode,
-      objectives: assembly.objectives, source: loader.source(of:), nextStep: prefetch.next,
+      objectives: assembly.objectives, nextStep: prefetch.next,
       waited: { prefetch.waited }, evaluate: { [Metric("loss", sum: 0, count: 1)] },
       quality: { _ in 0 }, isInterrupted: { false })
     var trainer = try Trainer(parts, run: RunDirectory.create(at: table.folder + "/run"))
