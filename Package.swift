@@ -98,7 +98,8 @@ let package = Package(
     .testTarget(
       name: "EndToEndTests",
       dependencies: [
-        "TandemCore", "TandemFiles", "TandemImage", "TandemTorch", "TandemScenes", "tandem",
+        "TandemCore", "TandemFiles", "TandemImage", "TandemTorch", "TandemRegions", "TandemScenes",
+        "tandem",
       ]),
 
     // Numeric tests.
@@ -130,7 +131,8 @@ let package = Package(
         "TandemRecipes", "TandemVision", "TandemRegions", "TandemScenes", "TandemImage",
         "TandemTorch", "TandemFiles", "TandemNN",
       ]),
-    .testTarget(name: "TandemDataTests", dependencies: ["TandemData", "TestSupport"]),
+    .testTarget(
+      name: "TandemDataTests", dependencies: ["TandemData", "TandemRegions", "TestSupport"]),
   ],
   cxxLanguageStandard: .cxx20
 )

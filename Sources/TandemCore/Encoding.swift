@@ -34,6 +34,9 @@ public struct Encoding {
   public let pooled_SD: Tensor
   /// Of models that encode texts and pictures apart: one vector each, [S, E], of length 1.
   public let pair: PairFeatures?
+  /// The same of the averaged copy of the weights, without gradients; nil where no objective asks
+  /// for it.
+  public var follower: PairFeatures?
 
   /// Of a model with one stream, whose rows lie as `batch.layout` says.
   public init(batch: PackedBatch, joint states_TD: Tensor, pooled_SD: Tensor) {

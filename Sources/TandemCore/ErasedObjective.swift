@@ -34,6 +34,8 @@ public struct ObjectiveDefinition: Sendable {
   /// The objectives that share sequences with it have the same pass.
   public var pass: String
   public let part: PassPart
+  /// It learns from what the averaged copy of the weights makes of a batch, too.
+  public let readsFollower: Bool
   /// The stream of examples that it learns from; empty for the main one.
   public var stream = ""
   /// Its share of the steps, where a step has one pass only.
@@ -60,6 +62,7 @@ public struct ObjectiveDefinition: Sendable {
     name = O.name
     pass = O.pass
     part = O.part
+    readsFollower = O.readsFollower(options)
     self.weight = weight
     self.options = (try? JSONValue(encoding: options)) ?? .object([:])
     prepare = { example, context, stream in
@@ -120,8 +123,14 @@ public protocol ObjectiveRunner {
   func loss(
     _ encoding: Encoding, _ sequences: [MixedSequence], place: Int, denominator: Double
   ) throws -> LossReport?
+  /// What the objective keeps of those targets after their backward pass.
+  func remember(_ encoding: Encoding, _ sequences: [MixedSequence], place: Int) throws
   /// The objective itself, if it is of this type.
   func typed<O: Objective>(_ type: O.Type) -> O?
+}
+
+extension ObjectiveRunner {
+  public func remember(_ encoding: Encoding, _ sequences: [MixedSequence], place: Int) throws {}
 }
 
 struct Runner<O: Objective>: ObjectiveRunner {
@@ -132,13 +141,23 @@ struct Runner<O: Objective>: ObjectiveRunner {
   func loss(
     _ encoding: Encoding, _ sequences: [MixedSequence], place: Int, denominator: Double
   ) throws -> LossReport? {
-    let targets = sequences.enumerated().flatMap { index, item in
+    let targets = own(sequences, place)
+    guard !targets.isEmpty, denominator > 0 else { return nil }
+    return try objective.loss(encoding, targets, denominator: denominator)
+  }
+
+  func remember(_ encoding: Encoding, _ sequences: [MixedSequence], place: Int) throws {
+    let targets = own(sequences, place)
+    guard !targets.isEmpty else { return }
+    try withoutGradients { try objective.remember(encoding, targets) }
+  }
+
+  private func own(_ sequences: [MixedSequence], _ place: Int) -> [Placed<O.Target>] {
+    sequences.enumerated().flatMap { index, item in
       item.targets.compactMap { target in
         target.objective == place
           ? (target.target as? O.Target).map { Placed(sequence: index, target: $0) } : nil
       }
     }
-    guard !targets.isEmpty, denominator > 0 else { return nil }
-    return try objective.loss(encoding, targets, denominator: denominator)
   }
 }

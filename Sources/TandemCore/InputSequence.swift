@@ -15,11 +15,16 @@ public struct InputSequence: Sendable {
   public var isTruePair: Bool?
   /// Units of the picture (patches in raster order, or regions) that an objective asks about.
   public var chosen: [Int]
+  /// An objective has drawn `chosen`, be it nothing: others of the pass take what it drew.
+  public var hasDrawn = false
   /// Units whose content the model must not see: the chosen ones, but for those that are kept, and
   /// those that would give them away.
   public var hidden: [Int]
   /// Regions that another region's feature stands in for.
   public var replaced: [ReplacedRegion]
+  /// For each region the text rows that name it ([CLS] is row 0), none where that is not known;
+  /// empty where it is known of no region.
+  public var alignment: [[Int]]
   /// Names the sequence to dropout: the same however a step is cut.
   public var key: UInt64
 
@@ -27,7 +32,7 @@ public struct InputSequence: Sendable {
     text: [Int32], words: [Int32] = [], second: [Int32]? = nil, asksAnswer: Bool = false,
     picture: Picture?,
     isTruePair: Bool? = nil, chosen: [Int] = [], hidden: [Int] = [],
-    replaced: [ReplacedRegion] = [], key: UInt64 = 0
+    replaced: [ReplacedRegion] = [], alignment: [[Int]] = [], key: UInt64 = 0
   ) {
     self.text = text
     self.words = words.count == text.count ? words : Array(0..<Int32(text.count))
@@ -38,6 +43,7 @@ public struct InputSequence: Sendable {
     self.chosen = chosen
     self.hidden = hidden
     self.replaced = replaced
+    self.alignment = alignment
     self.key = key
   }
 }
@@ -68,6 +74,8 @@ public struct InputSpecification: Sendable, Equatable {
   public var leadingRows: Int
   /// Rows that follow them (VL-BERT's [END]).
   public var trailingRows: Int
+  /// Visual rows of a sequence without a picture (VL-BERT's [END] stands there too).
+  public var trailingRowsWithoutPicture: Int
   /// How pixels are read; nil where the model reads none.
   public var patches: PatchInput?
   /// How regions are read; nil where the model reads none.
@@ -76,6 +84,7 @@ public struct InputSpecification: Sendable, Equatable {
   public init(
     textLength: Int, classification: Int32, separator: Int32, mask: Int32 = 0,
     hasAnswerSlot: Bool = false, leadingRows: Int = 0, trailingRows: Int = 0,
+    trailingRowsWithoutPicture: Int = 0,
     patches: PatchInput? = nil, regions: RegionInput? = nil
   ) {
     self.textLength = textLength
@@ -85,6 +94,7 @@ public struct InputSpecification: Sendable, Equatable {
     self.hasAnswerSlot = hasAnswerSlot
     self.leadingRows = leadingRows
     self.trailingRows = trailingRows
+    self.trailingRowsWithoutPicture = trailingRowsWithoutPicture
     self.patches = patches
     self.regions = regions
   }
@@ -103,7 +113,8 @@ public struct InputSpecification: Sendable, Equatable {
   }
 
   func visualRows(_ sequence: InputSequence) -> Int {
-    sequence.picture.map { leadingRows + units($0) + trailingRows } ?? 0
+    sequence.picture.map { leadingRows + units($0) + trailingRows }
+      ?? trailingRowsWithoutPicture
   }
 
   /// Patches or regions of a picture.

@@ -42,6 +42,15 @@ public struct Mixture: Sendable {
     }
   }
 
+  /// The same objectives in the same places, of which only one makes sequences.
+  public func only(_ place: Int) -> Mixture { Mixture(objectives, passes: [[place]]) }
+
+  private init(_ objectives: [ObjectiveDefinition], passes: [[Int]]) {
+    self.objectives = objectives
+    self.passes = passes
+    learnsOnePass = false
+  }
+
   /// The passes that a step learns: all, or one drawn by the objectives' ratios.
   ///
   /// - Parameters:

@@ -131,6 +131,11 @@ public protocol Objective: SendableMetatype {
   func loss(
     _ encoding: Encoding, _ targets: [Placed<Target>], denominator: Double
   ) throws -> LossReport
+  /// Whether `loss` is to be given `Encoding.follower` where something is learned.
+  static func readsFollower(_ options: Options) -> Bool
+  /// Keeps what later steps need of these targets, such as their vectors in a queue. To be called
+  /// after the backward pass over `loss`, without gradients, and never where nothing is learned.
+  func remember(_ encoding: Encoding, _ targets: [Placed<Target>]) throws
 }
 
 /// What an objective does in a pass.
@@ -148,6 +153,8 @@ public enum PassPart: Int, Sendable {
 extension Objective {
   public static var pass: String { name }
   public static var part: PassPart { .alone }
+  public static func readsFollower(_ options: Options) -> Bool { false }
+  public func remember(_ encoding: Encoding, _ targets: [Placed<Target>]) throws {}
 
   /// The example's text and picture, and what `join` makes of them.
   public static func prepare(

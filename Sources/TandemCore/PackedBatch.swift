@@ -48,6 +48,8 @@ public struct PackedBatch: Sendable {
   public let hidden: [[Int]]
   /// For each sequence the regions that `replacements` stand in for, in order.
   public let replaced: [[Int]]
+  /// For each sequence its `alignment`.
+  public let alignments: [[[Int]]]
 
   public var sequenceCount: Int { layout.sequenceCount }
   /// Patches or regions of all distinct pictures.
@@ -84,6 +86,7 @@ public struct PackedBatch: Sendable {
     answerPlaces = texts.answerPlaces
     hidden = sequences.map(\.hidden)
     replaced = sequences.map { $0.replaced.map(\.region) }
+    alignments = sequences.map(\.alignment)
     let keys = sequences.map(\.key)
     let visual = sequences.map(specification.visualRows)
     layout = PackedLayout(
@@ -160,7 +163,7 @@ public struct PackedBatch: Sendable {
   /// The same in a stream of pictures alone.
   public func unitRowsInVisualStream(of sequence: Int) -> Range<Int> {
     let rows = visualLayout.rows(of: sequence)
-    guard pictureOfSequence[sequence] >= 0 else { return rows }
+    guard pictureOfSequence[sequence] >= 0 else { return rows.upperBound..<rows.upperBound }
     return rows.lowerBound + specification.leadingRows..<rows.upperBound
       - specification.trailingRows
   }

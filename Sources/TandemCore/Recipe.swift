@@ -53,6 +53,8 @@ public struct Recipe: Codable, Sendable, Equatable {
     public var sampledRegions = 0
     /// The first answer follows the question in the text.
     public var joinsAnswers = false
+    /// The share of training records that get another one's text: to ask what noise does.
+    public var wrongTexts = 0.0
     /// Mirror every second training picture, drawn anew each time: for data where left and right
     /// mean nothing.
     public var mirrors = false

@@ -166,19 +166,22 @@ public func nearest(to word: String, among candidates: [String]) -> String? {
   candidates.min { (distance(word, $0), $0) < (distance(word, $1), $1) }
 }
 
-/// Levenshtein's distance, letters compared without case.
+/// Levenshtein's distance in which two letters that changed places count once, letters compared
+/// without case.
 private func distance(_ a: String, _ b: String) -> Int {
   let a = Array(a.lowercased())
   let b = Array(b.lowercased())
-  var row = Array(0...b.count)
+  var rows = [Array(0...b.count)]
   for (i, letter) in a.enumerated() {
-    var diagonal = row[0]
-    row[0] = i + 1
+    var row = [i + 1]
     for (j, other) in b.enumerated() {
-      let replaced = diagonal + (letter == other ? 0 : 1)
-      diagonal = row[j + 1]
-      row[j + 1] = min(replaced, min(row[j], diagonal) + 1)
+      var best = min(rows[i][j] + (letter == other ? 0 : 1), min(row[j], rows[i][j + 1]) + 1)
+      if i > 0, j > 0, letter == b[j - 1], a[i - 1] == other {
+        best = min(best, rows[i - 1][j - 1] + 1)
+      }
+      row.append(best)
     }
+    rows.append(row)
   }
-  return row[b.count]
+  return rows[a.count][b.count]
 }

@@ -67,6 +67,8 @@ public struct ModelFacts: Sendable, Equatable {
   /// Words and the picture's units have met in the layers: each row knows of both.
   public var fusesRows: Bool
   public var heads: HeadSpecifications
+  /// Of the vectors of texts and of pictures in one space; 0 where there are none.
+  public var pairWidth = 0
 
   public init(
     name: String, width: Int, visualWidth: Int? = nil, pooledWidth: Int? = nil, layers: Int,

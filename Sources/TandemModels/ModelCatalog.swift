@@ -2,7 +2,10 @@ public import TandemCore
 
 /// Every model, by name.
 public enum ModelCatalog {
-  public static let all: [any VisionLanguageModel.Type] = [ViLT.self]
+  public static let all: [any VisionLanguageModel.Type] = [
+    ViLT.self, VLBERT.self, LXMERT.self, UNITER.self, VisualBERT.self, ViLBERT.self,
+    PixelBERT.self, CLIP.self, VSE.self,
+  ]
 
   /// The model of a name; throws with the names there are.
   public static func find(_ name: String) throws -> any VisionLanguageModel.Type {

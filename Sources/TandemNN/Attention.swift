@@ -16,6 +16,14 @@ public struct FusedSelfAttention {
     self.weightDropout = Dropout(weightDropout, at: path / "weights")
   }
 
+  /// Over projections that are claimed elsewhere.
+  public init(qkv: Linear, projection: Linear, heads: Int, weightDropout: Dropout) {
+    self.qkv = qkv
+    self.projection = projection
+    self.heads = heads
+    self.weightDropout = weightDropout
+  }
+
   /// [T, D] → [T, D]
   public func callAsFunction(
     _ x: Tensor, _ rows: PackedRows, _ plan: AttentionPlan, _ mode: Mode
@@ -48,6 +56,15 @@ public struct Attention {
     value = try Linear(keyWidth ?? asking, width, at: path / "value")
     self.heads = heads
     self.weightDropout = Dropout(weightDropout, at: path / "weights")
+  }
+
+  /// Over projections that are claimed elsewhere.
+  public init(query: Linear, key: Linear, value: Linear, heads: Int, weightDropout: Dropout) {
+    self.query = query
+    self.key = key
+    self.value = value
+    self.heads = heads
+    self.weightDropout = weightDropout
   }
 
   /// Queries [T, D], keys [K, D'] → [T, D], before any output projection.

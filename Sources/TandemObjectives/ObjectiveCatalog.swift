@@ -4,6 +4,7 @@ public import TandemCore
 public enum ObjectiveCatalog {
   public static let all: [any Objective.Type] = [
     MaskedLanguageModeling.self, ImageTextMatching.self, WordPatchAlignment.self,
-    MaskedPatchPrediction.self,
+    MaskedPatchPrediction.self, MaskedRegionFeatures.self, MaskedRegionClasses.self,
+    RegionLabels.self, ImageQuestionAnswering.self, ImageTextContrast.self, TripletRanking.self,
   ]
 }

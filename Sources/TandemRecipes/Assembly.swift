@@ -6,7 +6,7 @@ public import TandemImage
 internal import TandemModels
 internal import TandemRegions
 public import TandemNN
-public import TandemText
+internal import TandemText
 public import TandemTorch
 
 /// A recipe with its model built and its data at hand.
@@ -14,9 +14,7 @@ public final class Assembly {
   public let recipe: Recipe
   public let store: ParameterStore
   public let model: any VisionLanguageModel
-  public let vocabulary: Vocabulary
-  public let tokenizer: WordPiece
-  public let specials: SpecialTokens
+  public let texts: TextReader
   public let input: InputSpecification
   /// nil where the model reads regions.
   public let resize: ResizeRule?
@@ -40,27 +38,31 @@ public final class Assembly {
         "compute.device: this libtorch finds no GPU; --set compute.device=cpu runs without")
     }
     self.recipe = recipe
-    vocabulary = try Vocabulary(contentsOfFile: vocabularyFile ?? recipe.data.vocabulary)
-    tokenizer = WordPiece(vocabulary: vocabulary, lowercased: recipe.data.lowercased)
-    specials = Self.specials(vocabulary)
+    texts = try TextReader(
+      contentsOfFile: vocabularyFile ?? recipe.data.vocabulary,
+      lowercased: recipe.data.lowercased)
     store = ParameterStore(
       seed: recipe.seed, precision: recipe.compute.precision, kernels: kernels,
       device: device, keepsMasters: learns, productInitialization: recipe.model.initialization,
       source: source)
     let built = try Self.build(
       ModelCatalog.find(recipe.model.name), recipe.model.preset, recipe.model.config, store,
-      specials)
+      texts.specials)
     model = built.model
     input = built.input
     resize = built.resize
-    objectives = try recipe.objectives.map { [model, store] choice in
+    objectives = try recipe.objectives.map { [model, store, texts] choice in
       let definition = try Catalog.definition(choice, recipe.mixture.masking)
+      if definition.part == .masks, choice.name == "mlm", texts.specials.mask < 0 {
+        throw SettingsError(
+          "objectives.mlm: \(texts.path) has no [MASK]; data.vocabulary=…/vocab.txt has one")
+      }
       return (definition, try definition.built(model.facts, at: store.root))
     }
-    if model.facts.vocabulary < vocabulary.count {
+    if model.facts.vocabulary < texts.count {
       throw SettingsError(
         "model.config.vocabulary: the model has \(model.facts.vocabulary) rows, the vocabulary "
-          + "\(vocabularyFile ?? recipe.data.vocabulary) has \(vocabulary.count) tokens")
+          + "\(vocabularyFile ?? recipe.data.vocabulary) has \(texts.count) tokens")
     }
   }
 
@@ -83,16 +85,7 @@ public final class Assembly {
     )
   }
 
-  private static func specials(_ vocabulary: Vocabulary) -> SpecialTokens {
-    var reserved: Set<Int32> = []
-    for (id, token) in vocabulary.tokens.enumerated()
-    where vocabulary.isSpecial(Int32(id)) || token.hasPrefix("[unused") {
-      reserved.insert(Int32(id))
-    }
-    return SpecialTokens(
-      classification: vocabulary.classification, separator: vocabulary.separator,
-      mask: vocabulary.mask, vocabularyCount: vocabulary.count, reserved: reserved)
-  }
+  public var specials: SpecialTokens { texts.specials }
 
   /// The depth of a weight for layer-wise learning rates.
   private func depth(of parameter: String) -> Int {
@@ -145,7 +138,7 @@ public final class Assembly {
     reading.scaledDecode = data.scaledDecode
     reading.cacheBytes = data.cacheMegabytes << 20
     return ExampleBuilder(
-      dataset: dataset, tokenizer: tokenizer, reading: reading, textPieces: input.textPieces,
+      dataset: dataset, tokenizer: texts.tokenizer, reading: reading, textPieces: input.textPieces,
       joinsAnswers: data.joinsAnswers, reads: reads)
   }
 
@@ -195,11 +188,14 @@ public final class Assembly {
   private func stream(
     _ choice: Recipe.Stream?, _ split: Split, training: Bool, limit: Int, seed: UInt64
   ) throws -> ExampleStream {
-    let dataset =
+    var dataset =
       try choice.map {
         try DatasetCatalog.open(
           $0.dataset, root: $0.root.isEmpty ? recipe.data.root : $0.root, split: split)
       } ?? self.dataset(split)
+    if training, choice == nil, recipe.data.wrongTexts > 0 {
+      dataset = WrongTexts(dataset, share: recipe.data.wrongTexts, seed: recipe.seed)
+    }
     // An evaluation of some records takes the same ones each time, drawn from all of them.
     let isPart = limit > 0 && limit < dataset.count
     let reads = choice?.reads ?? .pairs

@@ -116,7 +116,8 @@ public final class Predictor {
       return try objective.words(encoding, pieces: places, most: most).map { ranked in
         ranked.map {
           RankedAnswer(
-            answer: assembly.vocabulary.tokens[$0.token], probability: $0.probability)
+            answer: assembly.texts.tokenizer.token(of: Int32($0.token)) ?? "",
+            probability: $0.probability)
         }
       }
     }
@@ -148,7 +149,7 @@ public final class Predictor {
     let pieces = words.count
     let maps = words.wordRanges().map { range in
       WordPatchMap.Word(
-        text: assembly.tokenizer.decode(Array(words.ids[range])),
+        text: assembly.texts.tokenizer.decode(Array(words.ids[range])),
         weights: (0..<grid.count).map { patch in
           range.reduce(Float(0)) { $0 + values[patch * pieces + $1] }
         })

@@ -2,7 +2,7 @@ public import TandemCore
 
 /// Every recipe, by name.
 public enum RecipeCatalog {
-  public static let all: [Recipe] = ViLTEasyVQA.all + ViLTPictograms.all
+  public static let all: [Recipe] = ViLTEasyVQA.all + ViLTPictograms.all + ScenesRecipes.all
 
   /// The recipe of a name; throws with the nearest one.
   public static func find(_ name: String) throws -> Recipe {

@@ -153,6 +153,12 @@ public enum RecipeResolver {
       recipe.optimizer.learningRate.isFinite && recipe.optimizer.learningRate >= 0,
       "optimizer.learningRate: must not be negative, found \(recipe.optimizer.learningRate)")
     try need(
+      (0...1).contains(recipe.data.wrongTexts),
+      "data.wrongTexts: a share from 0 to 1, found \(recipe.data.wrongTexts)")
+    try need(
+      recipe.data.sampledRegions >= 0,
+      "data.sampledRegions: must not be negative, found \(recipe.data.sampledRegions)")
+    try need(
       (0..<1).contains(recipe.optimizer.averaging),
       "optimizer.averaging: must be in 0..<1, found \(recipe.optimizer.averaging)")
   }

@@ -31,13 +31,20 @@ public final class TrainingRun {
   ) throws -> TrainingRun {
     var recipe = resolved.recipe
     let runtime = try Runtime.configure(threads: recipe.compute.threads)
-    try AnswerFilling.fill(&recipe)
+    try OptionFilling.fill(&recipe)
     let source = try initial.map { try Weights.source(ofRun: $0, .best) }
     let assembly = try Assembly(recipe, source: source)
     if source != nil {
       try assembly.store.loadReport().check(optional: assembly.isHead)
     }
-    if let initial { try Weights.check(assembly.vocabulary, recipe.data.vocabulary, run: initial) }
+    let regions = try RegionSummary(recipe)
+    if let initial {
+      let earlier = try RunDirectory.open(initial)
+      try assembly.texts.check(
+        against: TextReader(
+          contentsOfFile: earlier.vocabularyFile, lowercased: recipe.data.lowercased))
+      try regions?.check(against: earlier)
+    }
     let loaders = try RunLoaders(assembly)
     let kernels = try KernelMeasurement.of(
       assembly.store, recipe.compute.linearKernel, rows: recipe.batch.rows,
@@ -48,9 +55,8 @@ public final class TrainingRun {
       environment: runtime.environment(started: time, kernels: kernels.table))
     let plan = try RunPlan(assembly, card, loaders, after: 0, rate: kernels.rate)
     let directory = try RunDirectory.create(at: output)
-    try AtomicFile.write(
-      utf8: assembly.vocabulary.tokens.joined(separator: "\n") + "\n",
-      to: directory.vocabularyFile)
+    try AtomicFile.write(utf8: assembly.texts.content, to: directory.vocabularyFile)
+    try regions?.write(to: directory)
     try directory.write(card)
     return TrainingRun(
       directory: directory, assembly: assembly, card: card, plan: plan, loaders: loaders,
@@ -176,45 +182,10 @@ struct RunLoaders {
 
 /// Weights of finished runs.
 enum Weights {
-  /// Weights know a token by its line: under another vocabulary a word would get another's.
-  static func check(_ own: Vocabulary, _ file: String, run: String) throws {
-    let source = try RunDirectory.open(run).vocabularyFile
-    let other = try Vocabulary(contentsOfFile: source)
-    for (place, (token, theirs)) in zip(own.tokens, other.tokens).enumerated()
-    where !token.utf8.elementsEqual(theirs.utf8) {
-      throw DataError(
-        "\(file): line \(place + 1) is '\(token)', but '\(theirs)' in \(source), which the "
-          + "weights were trained with; --set data.vocabulary=\(source)")
-    }
-  }
-
   /// The best or last weights of a run.
   static func source(ofRun path: String, _ choice: CheckpointFolder.Choice) throws
     -> any WeightSource
   {
     SafeTensorsSource(try RunDirectory.open(path).checkpoints.open(choice).weights())
-  }
-}
-
-/// Fills the answer vocabulary of a recipe that leaves it to the data.
-enum AnswerFilling {
-  static func fill(_ recipe: inout Recipe) throws {
-    for place in recipe.objectives.indices where recipe.objectives[place].name == "vqa" {
-      let options = recipe.objectives[place].options
-      if case .array(let answers)? = options["answers"], !answers.isEmpty { continue }
-      let minimum: Int
-      if case .integer(let count)? = options["minimumCount"] {
-        minimum = count
-      } else {
-        minimum = 1
-      }
-      let dataset = try DatasetCatalog.open(
-        recipe.data.dataset, root: recipe.data.root, split: .train)
-      let answers = try AnswerVocabulary.build(
-        dataset, minimumCount: minimum, badRecords: recipe.data.badRecords)
-      guard case .object(var fields) = options else { continue }
-      fields["answers"] = .array(answers.map { .string($0) })
-      recipe.objectives[place].options = .object(fields)
-    }
   }
 }

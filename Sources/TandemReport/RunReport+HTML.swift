@@ -6,6 +6,7 @@ extension RunReport {
   public func html() -> String {
     let sections = [
       section("Results", id: "results", resultsHTML),
+      section("Tables", id: "tables", tablesHTML),
       section("Curves", id: "curves", curvesHTML),
       section("Examples", id: "examples", samplesHTML),
       section("Words and places", id: "alignments", alignmentsHTML),

@@ -10,6 +10,7 @@ public struct RunReport: Sendable, Equatable {
   public var facts: [Fact]
   public var results: [Result]
   public var curves: [Chart]
+  public var tables: [Table]
   public var samples: [Sample]
   public var alignments: [Alignment]
   /// Every setting of the run with where it came from, section by section.
@@ -18,14 +19,15 @@ public struct RunReport: Sendable, Equatable {
 
   public init(
     title: String, subtitle: String = "", facts: [Fact] = [], results: [Result] = [],
-    curves: [Chart] = [], samples: [Sample] = [], alignments: [Alignment] = [],
-    recipe: [RecipeSection] = [], notes: [String] = []
+    curves: [Chart] = [], tables: [Table] = [], samples: [Sample] = [],
+    alignments: [Alignment] = [], recipe: [RecipeSection] = [], notes: [String] = []
   ) {
     self.title = title
     self.subtitle = subtitle
     self.facts = facts
     self.results = results
     self.curves = curves
+    self.tables = tables
     self.samples = samples
     self.alignments = alignments
     self.recipe = recipe

@@ -136,8 +136,10 @@ public struct Trainer {
     var line = try step.read(after: lastRead)
     lastRead = .now
     guard line.loss.isFinite, line.gradientNorm.isFinite else {
+      let first = line.metrics.filter { !$0.value.isFinite }.keys.min()
       throw stopped(
-        "step \(line.step): the loss is \(line.loss) and the gradient norm \(line.gradientNorm)")
+        "step \(line.step): the loss is \(line.loss) and the gradient norm \(line.gradientNorm)"
+          + (first.map { "; the first figure that is no number is \($0)" } ?? ""))
     }
     state.elapsed += line.seconds
     line.elapsed = state.elapsed
@@ -158,8 +160,12 @@ public struct Trainer {
       recomputation: parts.recipe.compute.recomputation)
     var losses: [Tensor] = []
     var metrics: [PendingMetric] = []
+    let readsFollower = parts.objectives.contains { $0.definition.readsFollower }
     for microbatch in material.microbatches {
-      let encoding = try parts.encode(microbatch.batch, mode)
+      // The averaged weights change places with the trained ones, so that comes first.
+      let follower = try readsFollower ? self.follower(microbatch.batch) : nil
+      var encoding = try parts.encode(microbatch.batch, mode)
+      encoding.follower = follower
       var total: Tensor?
       for (place, objective) in parts.objectives.enumerated() {
         guard
@@ -174,8 +180,24 @@ public struct Trainer {
       guard let total else { continue }
       losses.append(try total.detached())
       try total.backward()
+      for (place, objective) in parts.objectives.enumerated() {
+        try objective.runner.remember(encoding, microbatch.sequences, place: place)
+      }
     }
     return (losses, metrics)
+  }
+
+  /// What the averaged copy of the weights makes of a batch, without gradients (ALBEF's momentum
+  /// encoder).
+  private func follower(_ batch: PackedBatch) throws -> PairFeatures? {
+    guard parts.recipe.optimizer.averaging > 0 else {
+      throw RunError(
+        "an objective asks for the averaged copy of the weights; "
+          + "--set optimizer.averaging=0.995 keeps one")
+    }
+    return try withoutGradients {
+      try optimizer.withAveragedWeights { try parts.encode(batch, .inference).pair }
+    }
   }
 
   /// Whether this evaluation was the best.

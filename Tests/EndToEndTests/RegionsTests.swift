@@ -162,12 +162,12 @@ import Testing
 }
 
 extension Workspace {
-  fileprivate func finished(_ arguments: [String]) throws -> Outcome {
+  func finished(_ arguments: [String]) throws -> Outcome {
     try start(arguments).finish()
   }
 
   @discardableResult
-  fileprivate func good(
+  func good(
     _ arguments: [String], sourceLocation: SourceLocation = #_sourceLocation
   ) throws -> Outcome {
     let outcome = try finished(arguments)

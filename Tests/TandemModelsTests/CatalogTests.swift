@@ -272,7 +272,12 @@ extension Encoding {
   @Test(arguments: names) func hiddenUnitsAreNotSeen(_ name: String) throws {
     func check<Model: VisionLanguageModel>(_ type: Model.Type) throws {
       let hasMask = try JSONValue(encoding: Model.presets["tiny"])["maskToken"] != nil
-      let tiny = try Tiny<Model>(changes: hasMask ? ["maskToken": .bool(true)] : [:])
+      // VL-BERT's visual norms start at nothing, so that no region is seen at all.
+      var changes: [String: JSONValue] = hasMask ? ["maskToken": .bool(true)] : [:]
+      if try JSONValue(encoding: Model.presets["tiny"])["visualGain"] != nil {
+        changes["visualGain"] = .number(1)
+      }
+      let tiny = try Tiny<Model>(changes: changes)
       // A model of fixed pictures without a mask hides nothing.
       guard hasMask || tiny.input.regions != nil else { return }
       let first = try tiny.picture(3, 3, key: 1)

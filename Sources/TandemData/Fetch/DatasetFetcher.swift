@@ -62,7 +62,7 @@ public enum FetcherCatalog {
   public static let fetchers: [any DatasetFetcher.Type] = [
     EasyVQAFetcher.self,
     BertVocabularyFetcher.self,
-    EfficientNetFetcher.self,
+    EfficientNetFetcher.self, CLIPVocabularyFetcher.self,
     WikiExtractsFetcher.self,
     PictogramsFetcher.self,
     ScenesFetcher.self,

@@ -1,5 +1,6 @@
 public import TandemCore
 public import TandemImage
+internal import TandemRegions
 public import TandemText
 public import TandemTorch
 
@@ -29,7 +30,7 @@ public struct PictureReading: Sendable {
 /// Decodes, resizes and tokenises records.
 public struct ExampleBuilder: Sendable {
   public let dataset: any Dataset
-  public let tokenizer: WordPiece
+  public let tokenizer: any Tokenizer
   public let reading: PictureReading
   /// The most pieces of a text, special tokens not counted.
   public let textPieces: Int
@@ -40,7 +41,7 @@ public struct ExampleBuilder: Sendable {
   private let cache: PictureCache
 
   public init(
-    dataset: any Dataset, tokenizer: WordPiece, reading: PictureReading, textPieces: Int,
+    dataset: any Dataset, tokenizer: any Tokenizer, reading: PictureReading, textPieces: Int,
     joinsAnswers: Bool = false, reads: Recipe.Stream.Reads = .pairs
   ) {
     self.dataset = dataset
@@ -94,6 +95,9 @@ public struct ExampleBuilder: Sendable {
     guard let source = reading.regions else { return try pixels(path, using: &stream) }
     let key = stableHash(path)
     var regions = try source.regions(ofPicture: path)
+    guard regions.count > 0 else {
+      throw DataError("\(source.store.path): \(path) has no region")
+    }
     if regions.count > reading.mostRegions {
       regions = regions.selected(Array(0..<reading.mostRegions))
     }

@@ -11,7 +11,7 @@ public struct StepLoader: Sendable {
   public let specials: SpecialTokens
   /// The most rows of a forward; groups that are larger by themselves go alone.
   public let rowBudget: Int
-  private let seed: UInt64
+  public let seed: UInt64
   /// Whether a GPU is to fetch pixels and features.
   private let isPinned: Bool
 

@@ -1,0 +1,42 @@
+internal import TandemNN
+
+/// Refuses a config that makes no sense, with the setting's name.
+struct ConfigCheck {
+  func need(_ condition: Bool, _ message: @autoclosure () -> String) throws {
+    guard condition else { throw ParameterError("model.config: \(message())") }
+  }
+
+  /// What every stream of a transformer needs.
+  func stream(width: Int, layers: Int, heads: Int, feedForward: Int) throws {
+    try need(
+      width > 0 && layers > 0 && feedForward > 0,
+      "width, layers and feedForward must be positive, found \(width), \(layers) and "
+        + "\(feedForward)")
+    try need(
+      heads > 0 && width % heads == 0, "width \(width) is not a multiple of heads \(heads)")
+  }
+
+  /// - Parameters:
+  ///   - rows: text rows that must have a place of their own, [CLS] and [SEP] included.
+  ///   - reserved: places that stand after the longest text.
+  func text(vocabulary: Int, rows: Int, places: Int, reserved: Int = 0) throws {
+    try need(vocabulary > 0, "vocabulary must be positive, found \(vocabulary)")
+    try need(rows > 2, "textLength \(rows) leaves no room for words; 3 is the least")
+    try need(
+      rows + reserved <= places,
+      "textLength \(rows) needs \(rows + reserved) places, found places \(places)")
+  }
+
+  func regions(featureWidth: Int, most: Int) throws {
+    try need(
+      featureWidth > 0 && most > 0,
+      "featureWidth and mostRegions must be positive, found \(featureWidth) and \(most)")
+  }
+
+  func rates(dropout: Double, attentionDropout: Double, normEpsilon: Double) throws {
+    try need(
+      (0..<1).contains(dropout) && (0..<1).contains(attentionDropout),
+      "dropout and attentionDropout must be in 0..<1, found \(dropout) and \(attentionDropout)")
+    try need(normEpsilon > 0, "normEpsilon must be positive, found \(normEpsilon)")
+  }
+}

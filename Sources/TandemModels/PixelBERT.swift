@@ -1,0 +1,166 @@
+// Pixel-BERT: Aligning Image Pixels with Text by Deep Multi-Modal Transformers (Huang et al. 2020).
+//
+// A picture is the cells of a feature map, each a linear layer of its feature plus one vector that all
+// cells share: no position and no norm. Differs from the paper: cells are read from a store of grid
+// features, so the network that made them does not learn along. The paper's random choice of cells in
+// pre-training is the data reader's. No code was published; names are BERT's (Devlin et al. 2019).
+//
+// Shapes: N text rows, R cell rows, D width.
+
+public import TandemCore
+public import TandemNN
+internal import TandemTorch
+
+public struct PixelBERT: VisionLanguageModel {
+  public static let name = "pixel-bert"
+  public static let source = "Huang et al. 2020, arXiv:2004.00849"
+
+  public struct Config: Codable, Sendable, Equatable {
+    public var width = 768
+    public var layers = 12
+    public var heads = 12
+    public var feedForward = 3072
+    public var vocabulary = 30522
+    /// Rows of BERT's table of positions.
+    public var positions = 512
+    /// Text rows, [CLS] and [SEP] included.
+    public var textLength = 40
+    public var featureWidth = 2048
+    /// Cells of a picture: the paper draws 100 in pre-training.
+    public var mostRegions = 100
+    public var dropout = 0.1
+    public var attentionDropout = 0.1
+    public var normEpsilon = 1e-12
+    public init() {}
+  }
+
+  public static var presets: [String: Config] {
+    var small = Config()
+    small.width = 96
+    small.layers = 3
+    small.heads = 4
+    small.feedForward = 384
+    small.positions = 24
+    small.textLength = 24
+    small.featureWidth = 1280
+    small.dropout = 0
+    small.attentionDropout = 0
+    var tiny = small
+    tiny.width = 32
+    tiny.layers = 2
+    tiny.feedForward = 64
+    tiny.positions = 16
+    tiny.textLength = 16
+    tiny.featureWidth = 12
+    tiny.dropout = 0.1
+    return ["base": Config(), "small": small, "tiny": tiny]
+  }
+
+  public let config: Config
+  let textEmbedding: BERTTextEmbedding
+  let projection: Linear
+  let cellType: Parameter
+  let embeddingDropout: Dropout
+  let layers: [PostNormLayer]
+  let pooler: Linear
+
+  public init(_ config: Config, at path: ParameterPath) throws {
+    try Self.check(config)
+    let path = path / "pixelbert"
+    self.config = config
+    textEmbedding = try BERTTextEmbedding(
+      vocabulary: config.vocabulary, places: config.positions, types: 2, width: config.width,
+      epsilon: config.normEpsilon, at: path / "embeddings")
+    let visual = path / "visual_embeddings"
+    projection = try Linear(config.featureWidth, config.width, at: visual / "projection")
+    cellType = try visual("type", [1, config.width])
+    embeddingDropout = Dropout(config.dropout, at: path / "embeddings")
+    let shape = TransformerShape(
+      width: config.width, heads: config.heads, feedForward: config.feedForward,
+      epsilon: config.normEpsilon, dropout: config.dropout,
+      attentionDropout: config.attentionDropout)
+    layers = try (0..<config.layers).map {
+      try PostNormLayer(shape, at: path / "encoder" / "layer" / $0)
+    }
+    pooler = try Linear(config.width, config.width, at: path / "pooler" / "dense")
+  }
+
+  private static func check(_ config: Config) throws {
+    func need(_ condition: Bool, _ message: String) throws {
+      guard condition else { throw ParameterError("model.config: \(message)") }
+    }
+    try need(
+      config.heads > 0 && config.width % config.heads == 0,
+      "width \(config.width) is not a multiple of heads \(config.heads)")
+    try need(
+      config.width > 0 && config.feedForward > 0 && config.vocabulary > 0
+        && config.featureWidth > 0 && config.mostRegions > 0,
+      "width, feedForward, vocabulary, featureWidth and mostRegions must be positive")
+    try need(config.layers >= 0, "layers must not be negative, found \(config.layers)")
+    try need(
+      (0..<1).contains(config.dropout) && (0..<1).contains(config.attentionDropout),
+      "dropout and attentionDropout must be in 0..<1, found \(config.dropout) and "
+        + "\(config.attentionDropout)")
+    try need(config.textLength > 2, "textLength \(config.textLength) leaves no room for words")
+    try need(
+      config.textLength <= config.positions,
+      "textLength \(config.textLength) is more than the \(config.positions) positions there are")
+  }
+
+  public static func input(_ config: Config, _ specials: SpecialTokens) -> InputSpecification {
+    InputSpecification(
+      textLength: config.textLength, classification: specials.classification,
+      separator: specials.separator, mask: specials.mask,
+      regions: RegionInput(featureWidth: config.featureWidth, most: config.mostRegions))
+  }
+
+  /// The heads of ranking and answers are ours, with UNITER's names and layers.
+  public var facts: ModelFacts {
+    ModelFacts(
+      name: Self.name, width: config.width, layers: config.layers, vocabulary: config.vocabulary,
+      featureWidth: config.featureWidth,
+      heads: HeadSpecifications(
+        vocabulary: VocabularyHead.Specification(
+          transform: "cls.predictions.transform.dense",
+          norm: "cls.predictions.transform.LayerNorm", decoder: "cls.predictions.decoder.weight",
+          tied: "pixelbert.embeddings.word_embeddings.weight", bias: "cls.predictions.bias",
+          epsilon: config.normEpsilon),
+        matching: MatchingHead.Specification(path: "cls.seq_relationship"),
+        ranking: RankingHead.Specification(path: "rank_output"),
+        answers: AnswerHead.Specification(
+          first: "vqa_output.0", norm: "vqa_output.2", last: "vqa_output.3",
+          order: .geluThenNorm, epsilon: config.normEpsilon)))
+  }
+
+  public static func depth(of parameter: String, _ config: Config) -> Int {
+    let blocks = "pixelbert.encoder.layer."
+    if parameter.hasPrefix(blocks) {
+      return 1 + (Int(parameter.dropFirst(blocks.count).prefix { $0 != "." }) ?? 0)
+    }
+    let embeddings = ["pixelbert.embeddings.", "pixelbert.visual_embeddings."]
+    return embeddings.contains(where: parameter.hasPrefix) ? 0 : config.layers + 1
+  }
+
+  public func encode(_ batch: PackedBatch, _ mode: Mode) throws -> Encoding {
+    let device = cellType.value.device
+    let stream = try JointStream(batch, on: device)
+    var x_TD = try stream.joined(
+      textEmbedding(batch, on: device), cells(batch, on: device))
+    x_TD = try stream.run(layers, embeddingDropout(x_TD, stream.rows, mode), mode)
+    let pooled_SD = try pooler(stream.first(x_TD)).to(.float32).tanh()
+    return Encoding(batch: batch, joint: x_TD, pooled_SD: pooled_SD)
+  }
+
+  /// The cells of each sequence's picture, [R, D]; nil without pictures. A hidden one has a feature of
+  /// zeros.
+  private func cells(_ batch: PackedBatch, on device: Device) throws -> Tensor? {
+    guard batch.unitCount > 0 else { return nil }
+    let plan = RegionPlan(batch)
+    func embedded(_ features: Tensor) throws -> Tensor {
+      try projection(features).to(.float32) + cellType.value
+    }
+    return try plan.rows(
+      embedded(plan.features(on: device)),
+      hidden: embedded(.zeros([1, config.featureWidth], on: device)))
+  }
+}

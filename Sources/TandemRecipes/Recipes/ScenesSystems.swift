@@ -1,0 +1,191 @@
+// The systems of the field on Scenes, at about half a million weights each beside the word table:
+// pre-training on captions as the papers have it, then questions or retrieval.
+//
+//   tandem pretrain uniter/scenes --output runs/uniter
+//   tandem finetune uniter/scenes-questions --from runs/uniter --output runs/uniter-questions
+//
+// Two cores: 0.05 to 0.2 s a step. docs/results has what to expect.
+
+internal import TandemCore
+internal import TandemNN
+
+/// What sets a system apart from the others in a comparison: its model and its objectives.
+struct ScenesSystem {
+  var model: String
+  var title: String
+  var objectives: [Recipe.ObjectiveChoice]
+  var steps = Recipe.Mixing.Steps.all
+  var masking = Recipe.Mixing.Masking.conditional
+  /// Where the pictures' features lie; empty for a model that reads pixels.
+  var regions = "data/scenes/regions/crops"
+  var config: [String: JSONValue] = [:]
+
+  static let all = [vilt, vlbert, lxmert, uniter, visualbert, vilbert, pixelbert, clip, vse]
+
+  private static func choice(
+    _ name: String, weight: Double = 1, ratio: Double = 1, _ options: [String: JSONValue] = [:]
+  ) -> Recipe.ObjectiveChoice {
+    Recipe.ObjectiveChoice(name, weight: weight, ratio: ratio, options: .object(options))
+  }
+
+  /// Masked words, matching, alignment (Kim et al. 2021).
+  static let vilt = ScenesSystem(
+    model: "vilt", title: "ViLT",
+    objectives: [choice("mlm"), choice("itm"), choice("wpa", weight: 0.1)], regions: "",
+    // 36 patches of 16 pixels.
+    config: ["patchSize": .integer(16), "shorterSide": .integer(96), "grid": .integer(6)])
+
+  /// Masked words and masked regions' classes in one sequence; no matching (Su et al. 2020).
+  static let vlbert = ScenesSystem(
+    model: "vl-bert", title: "VL-BERT",
+    objectives: [
+      choice("mlm"),
+      choice(
+        "mrc",
+        [
+          "loss": .string("crossEntropy"), "reduction": .string("rows"),
+          "masking": .object(["maskShare": .number(0.9)]),
+        ]),
+    ], masking: .joint)
+
+  /// Words, regions' features and labels, and matching in one sequence (Tan & Bansal 2019). Its
+  /// image question answering needs answers, which the others do not see: left out here.
+  static let lxmert = ScenesSystem(
+    model: "lxmert", title: "LXMERT",
+    objectives: [
+      choice("mlm", ["wholeWords": .bool(false)]),
+      choice("itm", ["negatives": .string("text")]),
+      choice(
+        "mrfr",
+        [
+          "loss": .string("smoothL1"), "divisor": .string("all"), "scale": .number(1 / 0.15),
+          "masking": .object(["maskShare": .number(0.8), "otherShare": .number(0.1)]),
+        ]),
+      choice(
+        "labels",
+        [
+          "scale": .number(1 / 0.15),
+          "masking": .object(["maskShare": .number(0.8), "otherShare": .number(0.1)]),
+        ]),
+    ], masking: .together)
+
+  /// One of four tasks a step, never hiding both words and regions (Chen et al. 2020).
+  static let uniter = ScenesSystem(
+    model: "uniter", title: "UNITER",
+    objectives: [
+      choice("mlm", ratio: 2, ["wholeWords": .bool(false), "atLeastOne": .bool(true)]),
+      choice("itm", ratio: 2),
+      choice("wpa", weight: 0.1, ["transport": .object(["keepsSpecials": .bool(true)])]),
+      choice("mrfr", ["masking": .object(["atLeastOne": .bool(true)])]),
+      choice(
+        "mrc",
+        [
+          "loss": .string("kl"), "reduction": .string("elements"),
+          "masking": .object(["atLeastOne": .bool(true)]),
+        ]),
+    ], steps: .one)
+
+  /// Masked words and matching (Li et al. 2019).
+  static let visualbert = ScenesSystem(
+    model: "visualbert", title: "VisualBERT",
+    objectives: [
+      choice("mlm", ["wholeWords": .bool(false)]), choice("itm", ["negatives": .string("text")]),
+    ], masking: .together)
+
+  /// Masked words, masked regions' classes and matching; nothing is asked of false pairs (Lu et
+  /// al. 2019).
+  static let vilbert = ScenesSystem(
+    model: "vilbert", title: "ViLBERT",
+    objectives: [
+      choice("mlm", ["wholeWords": .bool(false), "onFalsePairs": .bool(false)]),
+      choice(
+        "mrc",
+        [
+          "loss": .string("kl"), "reduction": .string("rows"),
+          "masking": .object(["maskShare": .number(0.9), "onFalsePairs": .bool(false)]),
+        ]),
+      choice("itm", ["negatives": .string("either")]),
+    ], masking: .together)
+
+  /// Masked words and matching over a grid (Huang et al. 2020).
+  static let pixelbert = ScenesSystem(
+    model: "pixel-bert", title: "Pixel-BERT",
+    objectives: [choice("mlm", ["wholeWords": .bool(false)]), choice("itm")],
+    regions: "data/scenes/regions/grid")
+
+  /// Contrast alone (Radford et al. 2021).
+  static let clip = ScenesSystem(
+    model: "clip", title: "CLIP", objectives: [choice("itc")], regions: "")
+
+  /// Ranking by hardest negatives (Faghri et al. 2018).
+  static let vse = ScenesSystem(
+    model: "vse", title: "VSE", objectives: [choice("triplet")])
+}
+
+enum ScenesRecipes {
+  static var all: [Recipe] {
+    ScenesSystem.all.flatMap { [pretraining($0), questions($0), retrieval($0)] }
+  }
+
+  static func pretraining(_ system: ScenesSystem) -> Recipe {
+    var recipe = base(system)
+    recipe.name = "\(system.model)/scenes"
+    recipe.summary = "\(system.title)'s objectives on captions of composed scenes"
+    recipe.stage = .pretrain
+    recipe.objectives = system.objectives
+    recipe.mixture.steps = system.steps
+    recipe.mixture.masking = system.masking
+    recipe.data.dataset = "scenes-captions"
+    recipe.steps = 3000
+    recipe.evaluation.every = 1000
+    return recipe
+  }
+
+  static func questions(_ system: ScenesSystem) -> Recipe {
+    var recipe = base(system)
+    recipe.name = "\(system.model)/scenes-questions"
+    recipe.summary = "\(system.title) answers questions about composed scenes"
+    recipe.stage = .finetune
+    recipe.objectives = [
+      Recipe.ObjectiveChoice(
+        "vqa",
+        options: .object([
+          "targets": .string("soft"), "minimumCount": .integer(9), "dropsUnknown": .bool(true),
+        ]))
+    ]
+    recipe.data.dataset = "scenes-questions"
+    recipe.steps = 3000
+    recipe.evaluation.every = 1000
+    return recipe
+  }
+
+  static func retrieval(_ system: ScenesSystem) -> Recipe {
+    var recipe = base(system)
+    recipe.name = "\(system.model)/scenes-retrieval"
+    recipe.summary = "\(system.title) finds the scene of a caption and the caption of a scene"
+    recipe.stage = .finetune
+    recipe.objectives = [
+      Recipe.ObjectiveChoice("retrieval", options: .object(["falseTexts": .integer(7)]))
+    ]
+    recipe.data.dataset = "scenes-captions"
+    recipe.batch.examples = 16
+    recipe.steps = 1000
+    recipe.evaluation.every = 500
+    return recipe
+  }
+
+  private static func base(_ system: ScenesSystem) -> Recipe {
+    var recipe = Recipe()
+    recipe.model.name = system.model
+    recipe.model.preset = "small"
+    recipe.model.initialization = .fanIn
+    recipe.model.config = .object(
+      system.config.merging(["vocabulary": .integer(30522)]) { own, _ in own })
+    recipe.data.regions = system.regions
+    recipe.optimizer.learningRate = 1e-3
+    recipe.optimizer.clip = 1
+    recipe.batch.examples = 64
+    recipe.evaluation.records = 1000
+    return recipe
+  }
+}

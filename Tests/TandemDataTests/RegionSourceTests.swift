@@ -1,0 +1,149 @@
+import Foundation
+import TandemCore
+import TandemData
+import TandemRegions
+import TandemTorch
+import Testing
+import TestSupport
+
+/// Twenty records of four pictures.
+private struct FourPictures: Dataset {
+  static let name = "four"
+  static let summary = "for tests"
+  let count = 20
+  init() {}
+  init(root: String, split: Split) throws {}
+  func record(at index: Int) throws -> Record {
+    Record(
+      id: "train/\(index)", pictures: ["set/images/train/\(index % 4).jpg"],
+      texts: ["red star \(index)"])
+  }
+}
+
+@Suite struct RegionSourceTests {
+  /// A store with so many regions a picture, named as pictures are.
+  private func store(_ path: String, _ counts: [String: Int], width: Int = 6) throws {
+    let writer = try FeatureStoreWriter(
+      path: path,
+      header: FeatureStoreHeader(featureType: .float32, featureWidth: width, classCount: 0))
+    for (id, count) in counts.sorted(by: { $0.key < $1.key }) {
+      try writer.write(
+        RegionRecord(
+          id: id, width: 100, height: 50,
+          boxes: (0..<count).flatMap { [Float($0), 5, Float(50 + $0), 25] },
+          features: (0..<count * width).map { Float($0) + Float(count) * 1000 },
+          featureWidth: width))
+    }
+    try writer.finish()
+    writer.close()
+  }
+
+  @Test func picturesAreFoundByTheirNames() throws {
+    let folder = try TemporaryFolder()
+    try store(folder.path + "/plain", ["0": 2, "train/1": 3])
+    let source = try RegionSource(path: folder.path + "/plain", split: .train)
+    let regions = try source.regions(ofPicture: "a/images/train/0.jpg")
+    #expect(regions.count == 2 && regions.featureWidth == 6)
+    // Fractions of the picture's width and height.
+    #expect(regions.boxes == [0, 0.1, 0.5, 0.5, 0.01, 0.1, 0.51, 0.5])
+    #expect(try source.regions(ofPicture: "a/images/train/1.jpg").count == 3)
+    let missing = message { _ = try source.regions(ofPicture: "a/7.jpg") }
+    #expect(missing?.contains("a/7.jpg") == true && missing?.contains("regions extract") == true)
+  }
+
+  @Test func splitsMayHaveStoresOfTheirOwn() throws {
+    let folder = try TemporaryFolder()
+    try store(folder.path + "/validation", ["0": 1])
+    try store(folder.path + "/train", ["0": 4])
+    #expect(
+      try RegionSource(path: folder.path, split: .validation).regions(ofPicture: "0.jpg").count == 1
+    )
+    #expect(
+      try RegionSource(path: folder.path, split: .train).regions(ofPicture: "0.jpg").count == 4)
+    #expect(message { _ = try RegionSource(path: folder.path, split: .test) } != nil)
+  }
+
+  private func builder(
+    _ path: String, most: Int = .max, sampled: Int = 0
+  ) throws -> ExampleBuilder {
+    var reading = PictureReading(regions: try RegionSource(path: path, split: .train))
+    reading.mostRegions = most
+    reading.sampledRegions = sampled
+    return ExampleBuilder(
+      dataset: FourPictures(), tokenizer: try Toy.tokenizer(), reading: reading, textPieces: 6)
+  }
+
+  @Test func examplesHaveRegions() throws {
+    let folder = try TemporaryFolder()
+    let path = folder.path + "/store"
+    try store(path, ["0": 9, "1": 2, "2": 5, "3": 0])
+    var stream = RandomStream(seed: 1)
+    let whole = try builder(path).example(at: 0, using: &stream)
+    #expect(whole.pictures[0].regions?.count == 9 && whole.pictures[0].image == nil)
+    // The first ones, as detectors put the surest first.
+    let cut = try builder(path, most: 4).example(at: 0, using: &stream)
+    #expect(cut.pictures[0].regions?.boxes == Array(whole.pictures[0].regions?.boxes[..<16] ?? []))
+    #expect(cut.pictures[0].key == whole.pictures[0].key)
+    let empty = message { _ = try builder(path).example(at: 3, using: &stream) }
+    #expect(empty?.contains("no region") == true)
+  }
+
+  /// Drawn anew each time, in order, and equal for equal draws.
+  @Test func cellsAreSampled() throws {
+    let folder = try TemporaryFolder()
+    let path = folder.path + "/store"
+    try store(path, ["0": 9, "1": 2, "2": 5, "3": 1])
+    let builder = try builder(path, sampled: 5)
+    var seen = [Int](repeating: 0, count: 9)
+    var keys: Set<UInt64> = []
+    for seed in 0..<400 {
+      var stream = RandomStream(seed: UInt64(seed))
+      let picture = try builder.example(at: 0, using: &stream).pictures[0]
+      let starts = try #require(picture.regions).boxes.enumerated().filter { $0.offset % 4 == 0 }
+        .map { Int(($0.element * 100).rounded()) }
+      #expect(starts.count == 5 && starts == starts.sorted() && Set(starts).count == 5)
+      for start in starts { seen[start] += 1 }
+      keys.insert(picture.key)
+      var again = RandomStream(seed: UInt64(seed))
+      #expect(try builder.example(at: 0, using: &again).pictures[0].key == picture.key)
+    }
+    #expect(keys.count == 400)
+    // Five standard deviations of 400 draws of five of nine.
+    #expect(seen.allSatisfy { abs($0 - 222) < 50 }, "\(seen)")
+    var stream = RandomStream(seed: 1)
+    #expect(try builder.example(at: 1, using: &stream).pictures[0].regions?.count == 2)
+  }
+
+  @Test func aShareOfTextsIsWrong() throws {
+    let base = FourPictures()
+    #expect((0..<20).allSatisfy { !WrongTexts(base, share: 0, seed: 1).isWrong($0) })
+    let wrong = WrongTexts(base, share: 1, seed: 1)
+    for index in 0..<20 {
+      let (own, other) = (try base.record(at: index), try wrong.record(at: index))
+      #expect(own.pictures == other.pictures && own.texts != other.texts)
+      // The text is some other picture's.
+      let number = try #require(other.texts[0].split(separator: " ").last.flatMap { Int($0) })
+      #expect(number % 4 != index % 4)
+      #expect(try wrong.record(at: index) == other)
+    }
+    let half = (0..<60).map { seed in
+      (0..<20).count { WrongTexts(base, share: 0.3, seed: UInt64(seed)).isWrong($0) }
+    }
+    // Five standard deviations of 1200 draws of 0.3.
+    #expect(abs(half.reduce(0, +) - 360) < 80)
+  }
+
+  @Test func textsAreLines() throws {
+    let folder = try TemporaryFolder()
+    _ = try folder.file("train.txt", Data("one line\n\n  \ntwo é lines\nlast".utf8))
+    let texts = try TextLines(root: folder.path, split: .train)
+    #expect(
+      try (0..<texts.count).map { try texts.record(at: $0).texts[0] } == [
+        "one line", "two é lines", "last",
+      ])
+    #expect(try texts.record(at: 0).pictures.isEmpty)
+    #expect(message { _ = try texts.record(at: 3) } != nil)
+    #expect(
+      message { _ = try TextLines(root: folder.path, split: .test) }?.contains("test.txt") == true)
+  }
+}
