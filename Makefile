@@ -4,7 +4,8 @@ TANDEM := .build/release/tandem
 # Short waits at OpenMP's barriers; see docs/decisions/openmp-waiting.md.
 export GOMP_SPINCOUNT ?= 2000
 
-.PHONY: help setup build demo test test-all check lint format bench bench-gpu bench-model completions
+.PHONY: help setup build demo test test-all check lint format bench bench-gpu bench-model \
+	scenes-regions completions
 
 help:  ## show this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
@@ -40,6 +41,9 @@ bench-gpu: build  ## the same on a GPU; LIBTORCH_USE_PYTORCH=1 builds against py
 
 bench-model: build  ## time vilt/b32 alone on this machine
 	$(TANDEM) bench
+
+scenes-regions: build  ## features of the composed pictures, for region models: 8 minutes
+	@scripts/scenes-regions
 
 completions: build  ## write shell completions to .build/completions
 	@mkdir -p .build/completions

@@ -74,8 +74,8 @@ let package = Package(
     .executableTarget(
       name: "tandem",
       dependencies: [
-        "TandemRecipes", "TandemData", "TandemRegions", "TandemScenes", "TandemVision",
-        "TandemPickle", argumentParser,
+        "TandemRecipes", "TandemData", "TandemRegions", "TandemScenes", "TandemText",
+        "TandemVision", "TandemPickle", argumentParser,
       ]),
     .testTarget(name: "TandemFilesTests", dependencies: ["TandemFiles"]),
     // A child process that tests kill, and a benchmark of stores.
@@ -128,8 +128,8 @@ let package = Package(
     .testTarget(
       name: "TandemRecipesTests",
       dependencies: [
-        "TandemRecipes", "TandemVision", "TandemRegions", "TandemScenes", "TandemImage",
-        "TandemTorch", "TandemFiles", "TandemNN",
+        "TandemRecipes", "TandemReport", "TandemVision", "TandemRegions", "TandemScenes",
+        "TandemImage", "TandemTorch", "TandemFiles", "TandemNN",
       ]),
     .testTarget(
       name: "TandemDataTests", dependencies: ["TandemData", "TandemRegions", "TestSupport"]),

@@ -6,6 +6,7 @@ internal import TandemRegions
 enum OptionFilling {
   /// - Throws: `DataError` or `SettingsError` where the data cannot say.
   static func fill(_ recipe: inout Recipe) throws {
+    try fillVocabulary(&recipe)
     for place in recipe.objectives.indices {
       switch recipe.objectives[place].name {
       case "vqa", "iqa": try fillAnswers(&recipe, place)
@@ -17,6 +18,16 @@ enum OptionFilling {
       default: break
       }
     }
+  }
+
+  /// A model whose vocabulary is 0 has as many rows as the vocabulary has tokens.
+  private static func fillVocabulary(_ recipe: inout Recipe) throws {
+    guard case .object(var config) = recipe.model.config, config["vocabulary"] == .integer(0)
+    else { return }
+    let texts = try TextReader(
+      contentsOfFile: recipe.data.vocabulary, lowercased: recipe.data.lowercased)
+    config["vocabulary"] = .integer(texts.count)
+    recipe.model.config = .object(config)
   }
 
   private static func fillAnswers(_ recipe: inout Recipe, _ place: Int) throws {

@@ -72,7 +72,11 @@ public final class TrainingRun {
   ) throws -> TrainingRun {
     let directory = try RunDirectory.open(path)
     let card = try directory.card()
-    if let expected { try checkSame(card.recipe, expected.recipe, path) }
+    if let expected {
+      var asked = expected.recipe
+      try OptionFilling.fill(&asked)
+      try checkSame(card.recipe, asked, path)
+    }
     let checkpoint = try? directory.checkpoints.open(.last)
     if checkpoint == nil, (try? directory.checkpoints.index()) != nil {
       _ = try directory.checkpoints.open(.last)

@@ -2,7 +2,9 @@ import ArgumentParser
 import Foundation
 import TandemCore
 import TandemData
+import TandemFiles
 import TandemRecipes
+import TandemText
 import TandemTorch
 import TandemTrain
 
@@ -13,7 +15,7 @@ struct DataCommand: ParsableCommand {
       Example:
         tandem data list
       """,
-    subcommands: [Fetch.self, List.self, Check.self])
+    subcommands: [Fetch.self, List.self, Check.self, VocabularyCommand.self])
 
   struct Fetch: ParsableCommand {
     static let configuration = CommandConfiguration(
@@ -82,6 +84,33 @@ struct DataCommand: ParsableCommand {
             + (check.problems.count > 10 ? "\n… \(check.problems.count) problems in all" : ""))
       }
     }
+  }
+}
+
+/// In its own type: `Vocabulary` is what it makes.
+struct VocabularyCommand: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "vocabulary",
+    abstract: "Write the part of a vocabulary that some data sets use.",
+    discussion: """
+      A small model on a small world need not carry words that never come. Texts are cut into the
+      same pieces as before.
+
+      Example:
+        tandem data vocabulary scenes-captions scenes-questions --output data/scenes/vocab.txt
+      """)
+  @Argument(help: "Data sets, whose training texts count.") var datasets: [String]
+  @Option(help: "The folder that data sets lie in.") var root = "data"
+  @Option(help: "The whole vocabulary.") var from = "data/bert-base-uncased/vocab.txt"
+  @Option(name: .shortAndLong, help: "The file to write.") var output: String
+
+  func run() throws {
+    let whole = try Vocabulary(contentsOfFile: from)
+    let tokens = try VocabularySubset.tokens(
+      of: whole,
+      in: datasets.map { try DatasetCatalog.open($0, root: root, split: .train) })
+    try AtomicFile.write(utf8: tokens.joined(separator: "\n") + "\n", to: output)
+    Console().say("\(tokens.count) of \(whole.count) tokens → \(output)")
   }
 }
 

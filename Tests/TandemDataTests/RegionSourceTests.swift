@@ -2,6 +2,7 @@ import Foundation
 import TandemCore
 import TandemData
 import TandemRegions
+import TandemText
 import TandemTorch
 import Testing
 import TestSupport
@@ -145,5 +146,23 @@ private struct FourPictures: Dataset {
     #expect(message { _ = try texts.record(at: 3) } != nil)
     #expect(
       message { _ = try TextLines(root: folder.path, split: .test) }?.contains("test.txt") == true)
+  }
+}
+
+@Suite struct VocabularySubsetTests {
+  @Test func usedPiecesAndSingleCharactersStay() throws {
+    let whole = try Vocabulary(tokens: Toy.tokens + ["x", "##y", "cat", "##ed"])
+    let kept = try VocabularySubset.tokens(of: whole, in: [FourPictures()])
+    // The records say "red star" and a number.
+    #expect(
+      kept == ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "red", "star", "##s", "x", "##y"])
+    let small = WordPiece(vocabulary: try Vocabulary(tokens: kept))
+    let old = WordPiece(vocabulary: whole)
+    for index in 0..<20 {
+      let text = try FourPictures().record(at: index).texts[0]
+      #expect(
+        small.encode(text).ids.map { small.token(of: $0) }
+          == old.encode(text).ids.map { old.token(of: $0) })
+    }
   }
 }

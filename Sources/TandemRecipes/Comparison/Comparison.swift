@@ -90,7 +90,7 @@ public struct ComparisonArm: Codable, Sendable, Hashable {
 }
 
 /// What came out of a run.
-public struct ComparisonResult: Codable, Sendable, Equatable {
+public struct ArmResult: Codable, Sendable, Equatable {
   public var arm: ComparisonArm
   /// The figures of the test split by name; none for pre-training.
   public var figures: [String: Double]
@@ -109,7 +109,7 @@ public struct ComparisonResult: Codable, Sendable, Equatable {
 public enum ComparisonEvent: Sendable {
   case began(ComparisonArm, done: Int, of: Int)
   case training(ComparisonArm, TrainingEvent, steps: Int)
-  case ended(ComparisonResult)
+  case ended(ArmResult)
 }
 
 /// A comparison in a folder; what is finished there is not done again.
@@ -195,11 +195,11 @@ public struct Comparison {
   }
 
   /// The results so far.
-  public func results() throws -> [ComparisonResult] {
+  public func results() throws -> [ArmResult] {
     try arms.compactMap { arm in
       guard let data = FileManager.default.contents(atPath: file(arm)) else { return nil }
       do {
-        return try JSONDecoder().decode(ComparisonResult.self, from: data)
+        return try JSONDecoder().decode(ArmResult.self, from: data)
       } catch {
         throw RunError("\(file(arm)): \(JSONValue.explained(error)); delete it to do the run again")
       }
@@ -239,7 +239,7 @@ public struct Comparison {
   private func result(
     of arm: ComparisonArm, _ time: String, _ isInterrupted: @escaping @Sendable () -> Bool,
     _ report: (ComparisonEvent) throws -> Void
-  ) throws -> ComparisonResult? {
+  ) throws -> ArmResult? {
     let path = "\(folder)/\(arm.folder)"
     let recipe = try resolved(arm)
     let meter = PeakMemory()
@@ -268,7 +268,7 @@ public struct Comparison {
     let table = predictor.assembly.store.parameters.filter {
       $0.shape.first == predictor.assembly.model.facts.vocabulary && $0.shape.count == 2
     }
-    return ComparisonResult(
+    return ArmResult(
       arm: arm, figures: figures,
       parameters: predictor.assembly.store.parameterCount
         - table.reduce(0) { $0 + $1.count },

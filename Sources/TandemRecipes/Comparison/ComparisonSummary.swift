@@ -13,11 +13,11 @@ public struct ComparisonFigure: Sendable {
 
 public struct ComparisonSummary: Sendable {
   public let plan: ComparisonPlan
-  public let results: [ComparisonResult]
+  public let results: [ArmResult]
   public let figures: [ComparisonFigure]
   private var names: [String] { plan.entrants.map(\.name) }
 
-  public init(_ plan: ComparisonPlan, _ results: [ComparisonResult]) {
+  public init(_ plan: ComparisonPlan, _ results: [ArmResult]) {
     self.plan = plan
     self.results = results
     var order: [String] = []
@@ -196,7 +196,7 @@ public struct ComparisonSummary: Sendable {
       curves: curves, tables: tables)
   }
 
-  private static func stage(_ result: ComparisonResult) -> String {
+  private static func stage(_ result: ArmResult) -> String {
     switch result.arm.stage {
     case .pretraining: "pre-training"
     case .task(let task, true): task
