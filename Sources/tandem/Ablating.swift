@@ -21,7 +21,8 @@ struct Ablate: ParsableCommand {
   @Option(help: "Objectives to add to the recipe's own, between commas.") var add = ""
   @Option(help: "Shares of wrong captions, between commas.") var wrong = "0,0.1,0.3,0.5"
   @Option(help: "Seeds, between commas.") var seeds = "1,2,3"
-  @Option(help: "Steps of pre-training.") var steps = 1500
+  @Option(help: "Forwards of a batch in pre-training, shared by the objectives that are on.")
+  var passes = 4000
   @Option(help: "Steps of fine-tuning on questions.") var taskSteps = 2000
   @Option(help: "How often the gradients are compared.") var comparisons = 10
   @Option(
@@ -37,7 +38,7 @@ struct Ablate: ParsableCommand {
     var plan = try Ablation.plan(
       of: recipe, adding: Lists.words(add), wrongTexts: Lists.numbers(wrong, "--wrong"))
     plan.seeds = try Lists.seeds(seeds)
-    plan.pretrainingSteps = steps
+    plan.pretrainingPasses = passes
     plan.taskSteps = ["questions": taskSteps]
     plan.gradientComparisons = comparisons
     plan.settings = assignments

@@ -24,7 +24,8 @@ struct Compare: ParsableCommand {
   var tasks = ComparisonPlan().tasks.joined(separator: ",")
   @Option(help: "Seeds, between commas; three or more tell differences from noise.")
   var seeds: String?
-  @Option(help: "Steps of pre-training.") var steps: Int?
+  @Option(help: "Forwards of a batch in pre-training; a step of some systems has several.")
+  var passes: Int?
   @Option(help: "Steps of fine-tuning on questions.") var taskSteps: Int?
   @Flag(help: "One seed and a fraction of the steps: about ten minutes on two cores.")
   var quick = false
@@ -44,7 +45,7 @@ struct Compare: ParsableCommand {
     plan.tasks = Lists.words(tasks)
     plan.tasksWithoutPretraining = plan.tasksWithoutPretraining.filter(plan.tasks.contains)
     if let seeds { plan.seeds = try Lists.seeds(seeds) }
-    if let steps { plan.pretrainingSteps = steps }
+    if let passes { plan.pretrainingPasses = passes }
     if let taskSteps { plan.taskSteps["questions"] = taskSteps }
     plan.settings = assignments
     try ComparisonSession.run(

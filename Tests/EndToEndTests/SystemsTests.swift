@@ -119,7 +119,7 @@ import Testing
     let work = try workspace()
     let command =
       [
-        "compare", "--systems", "uniter,vse", "--seeds", "1,2,3", "--steps", "2", "--task-steps",
+        "compare", "--systems", "uniter,vse", "--seeds", "1,2,3", "--passes", "2", "--task-steps",
         "2", "--jobs", "2", "--output", "compared",
       ]
       + Self.set(
@@ -147,7 +147,7 @@ import Testing
     let work = try workspace()
     let outcome = try work.finished(
       [
-        "ablate", "visualbert/scenes", "--wrong", "0,0.5", "--seeds", "1", "--steps", "2",
+        "ablate", "visualbert/scenes", "--wrong", "0,0.5", "--seeds", "1", "--passes", "2",
         "--task-steps", "2", "--comparisons", "1", "--jobs", "1", "--output", "ablated",
       ]
         + Self.set(

@@ -37,8 +37,10 @@ public struct ComparisonPlan: Codable, Sendable, Equatable {
   public var data = "scenes"
   public var tasks = ["questions", "retrieval"]
   public var seeds: [UInt64] = [1, 2, 3]
-  /// Steps of pre-training, and of fine-tuning on each task; 0 for the recipe's own.
-  public var pretrainingSteps = 2000
+  /// Forwards of a batch in pre-training: a system whose step is two of them takes half the steps, so
+  /// that all see as many pairs; 0 for the recipes' own steps.
+  public var pretrainingPasses = 6000
+  /// Steps of fine-tuning on each task; 0 for the recipe's own.
   public var taskSteps: [String: Int] = ["questions": 4000, "retrieval": 400]
   /// Also fine-tune from random weights on these tasks.
   public var tasksWithoutPretraining = ["questions"]
@@ -59,7 +61,7 @@ public struct ComparisonPlan: Codable, Sendable, Equatable {
   public static var quick: ComparisonPlan {
     var plan = ComparisonPlan()
     plan.seeds = [1]
-    plan.pretrainingSteps = 300
+    plan.pretrainingPasses = 600
     plan.taskSteps = ["questions": 500, "retrieval": 60]
     plan.testRecords = ["questions": 2000, "retrieval": 100]
     return plan
@@ -172,7 +174,7 @@ public struct Comparison {
     case .pretraining:
       recipe = try RecipeCatalog.find("\(entrant.model)/\(plan.data)")
       recipe.objectives = try kept(entrant, of: recipe)
-      steps = plan.pretrainingSteps
+      steps = plan.pretrainingPasses / (try passesPerStep(recipe))
       assignments += entrant.settings
     case .task(let task, _):
       recipe = try RecipeCatalog.find("\(entrant.model)/\(plan.data)-\(task)")
@@ -183,6 +185,14 @@ public struct Comparison {
     }
     return try RecipeResolver.resolve(
       JSONValue(encoding: recipe), origin: "recipe", set: assignments + plan.settings)
+  }
+
+  private func passesPerStep(_ recipe: Recipe) throws -> Int {
+    guard recipe.mixture.steps == .all else { return 1 }
+    let definitions = try recipe.objectives.map {
+      try Catalog.definition($0, recipe.mixture.masking)
+    }
+    return max(1, try Mixture(definitions).passes.count)
   }
 
   private func kept(_ entrant: Entrant, of recipe: Recipe) throws -> [Recipe.ObjectiveChoice] {

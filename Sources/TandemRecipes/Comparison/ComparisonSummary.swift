@@ -187,7 +187,7 @@ public struct ComparisonSummary: Sendable {
       facts: [
         .init("systems", names.joined(separator: ", ")),
         .init("seeds", plan.seeds.map(String.init).joined(separator: ", ")),
-        .init("pre-training", "\(plan.pretrainingSteps) steps"),
+        .init("pre-training", "\(plan.pretrainingPasses) forwards of a batch"),
         .init(
           "fine-tuning",
           plan.taskSteps.sorted { $0.key < $1.key }.map { "\($0.key): \($0.value) steps" }
