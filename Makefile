@@ -8,7 +8,7 @@ export GOMP_SPINCOUNT ?= 2000
 	scenes-regions completions
 
 help:  ## show this list
-	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 16
 
 setup:  ## fetch libtorch and the Debian packages that are missing
 	@scripts/bootstrap

@@ -2,6 +2,7 @@
 
 public import TandemCore
 public import TandemNN
+internal import TandemText
 public import TandemTorch
 
 public struct MaskedLanguageModeling: Objective {
@@ -69,7 +70,7 @@ public struct MaskedLanguageModeling: Objective {
     guard options.onFalsePairs || sequence.isTruePair != false else { return nil }
     let units =
       options.wholeWords
-      ? wordRanges(sequence.words) : sequence.text.indices.map { $0..<$0 + 1 }
+      ? TokenizedText.ranges(ofWords: sequence.words) : sequence.text.indices.map { $0..<$0 + 1 }
     let chosen = self.chosen(units, options, using: &stream)
     guard !chosen.isEmpty else { return nil }
     var target = Target(pieces: [], labels: [])
@@ -121,18 +122,6 @@ public struct MaskedLanguageModeling: Objective {
       if !isHidden.contains(false) { break }
     }
     return units.indices.filter { isHidden[$0] }.map { units[$0] }
-  }
-
-  /// The pieces of each word.
-  private static func wordRanges(_ words: [Int32]) -> [Range<Int>] {
-    var ranges: [Range<Int>] = []
-    var start = 0
-    for piece in words.indices
-    where piece + 1 == words.count || words[piece + 1] != words[piece] {
-      ranges.append(start..<piece + 1)
-      start = piece + 1
-    }
-    return ranges
   }
 
   private static func randomToken(

@@ -54,10 +54,14 @@ public struct TokenizedText: Sendable, Equatable {
 
   /// The pieces of each word in turn, as ranges into the three arrays: what whole-word masking
   /// hides together. They cover all pieces without gaps.
-  public func wordRanges() -> [Range<Int>] {
+  public func wordRanges() -> [Range<Int>] { Self.ranges(ofWords: words) }
+
+  /// The same for the words of pieces that are kept elsewhere.
+  public static func ranges(ofWords words: [Int32]) -> [Range<Int>] {
     var ranges: [Range<Int>] = []
     var start = 0
-    for piece in words.indices where piece + 1 == count || words[piece + 1] != words[piece] {
+    for piece in words.indices
+    where piece + 1 == words.count || words[piece + 1] != words[piece] {
       ranges.append(start..<piece + 1)
       start = piece + 1
     }

@@ -326,10 +326,5 @@ struct PeakMemory {
   /// Starts anew; where the system does not allow that, the peak is the process's own.
   init() { try? "5".write(toFile: "/proc/self/clear_refs", atomically: false, encoding: .utf8) }
 
-  func megabytes() -> Double {
-    let status = (try? String(contentsOfFile: "/proc/self/status", encoding: .utf8)) ?? ""
-    let line = status.split(separator: "\n").first { $0.hasPrefix("VmHWM:") } ?? ""
-    let kilobytes = line.split(whereSeparator: \.isWhitespace).compactMap { Double($0) }.first
-    return (kilobytes ?? 0) / 1024
-  }
+  func megabytes() -> Double { Process.megabytes("VmHWM") }
 }
