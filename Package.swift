@@ -9,11 +9,13 @@ let libtorch =
   .trimmingCharacters(in: .whitespacesAndNewlines) ?? "/libtorch-not-set-up-run-scripts-bootstrap"
 
 let torchHeaders: [CXXSetting] = [
+  // As libtorch itself was built: some of its classes have other members without.
+  .define("NDEBUG"),
   .unsafeFlags([
     "-isystem", libtorch + "/include",
     "-isystem", libtorch + "/include/torch/csrc/api/include",
     "-O3", "-Wno-psabi",
-  ])
+  ]),
 ]
 let torchLibraries: [LinkerSetting] = [
   .unsafeFlags(["-L", libtorch + "/lib", "-Xlinker", "-rpath", "-Xlinker", libtorch + "/lib"]),
@@ -54,7 +56,7 @@ let package = Package(
     .target(name: "TandemScenes", dependencies: ["TandemFiles", "TandemImage", "CImageCodecs"]),
     .target(name: "TandemCore", dependencies: ["TandemNN", "TandemText", "TandemImage"]),
     .target(name: "TandemVision", dependencies: ["TandemNN", "TandemImage"]),
-    .target(name: "TandemModels", dependencies: ["TandemCore"]),
+    .target(name: "TandemModels", dependencies: ["TandemCore", "TandemVision"]),
     .target(name: "TandemObjectives", dependencies: ["TandemCore"]),
     .target(name: "TandemTasks", dependencies: ["TandemCore"]),
     .target(
@@ -98,8 +100,8 @@ let package = Package(
     .testTarget(
       name: "EndToEndTests",
       dependencies: [
-        "TandemCore", "TandemFiles", "TandemImage", "TandemTorch", "TandemRegions", "TandemScenes",
-        "tandem",
+        "TandemCore", "TandemFiles", "TandemImage", "TandemNN", "TandemTorch", "TandemRecipes",
+        "TandemRegions", "TandemScenes", "tandem",
       ]),
 
     // Numeric tests.

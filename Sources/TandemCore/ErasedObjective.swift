@@ -7,11 +7,16 @@ public import TandemTorch
 public struct MixedSequence: Sendable {
   public let sequence: InputSequence
   public let group: Int
+  /// Candidates of one objective that have one number; 0 for those that are learned in any case.
+  public let choice: Int
   public let targets: [MixedTarget]
 
-  public init(_ sequence: InputSequence, group: Int, targets: [MixedTarget]) {
+  public init(
+    _ sequence: InputSequence, group: Int, choice: Int = 0, targets: [MixedTarget]
+  ) {
     self.sequence = sequence
     self.group = group
+    self.choice = choice
     self.targets = targets
   }
 }
@@ -22,12 +27,20 @@ public struct MixedTarget: Sendable {
   public let objective: Int
   /// What it adds to the objective's denominator.
   public let weight: Double
-  let target: any Sendable
+  package let target: any Sendable
+
+  package init(objective: Int, weight: Double, target: any Sendable) {
+    self.objective = objective
+    self.weight = weight
+    self.target = target
+  }
 }
 
 /// An objective with its options, before it has weights: a value for loader threads.
 public struct ObjectiveDefinition: Sendable {
   public let name: String
+  /// What its metrics are called after: the name, told apart from others of that name.
+  public var title: String
   /// The factor on its loss.
   public let weight: Double
   public let options: JSONValue
@@ -36,6 +49,8 @@ public struct ObjectiveDefinition: Sendable {
   public let part: PassPart
   /// It learns from what the averaged copy of the weights makes of a batch, too.
   public let readsFollower: Bool
+  /// It asks for second texts of pictures.
+  public let readsSecondText: Bool
   /// The stream of examples that it learns from; empty for the main one.
   public var stream = ""
   /// Its share of the steps, where a step has one pass only.
@@ -44,13 +59,15 @@ public struct ObjectiveDefinition: Sendable {
   public var epochs = (from: 0.0, until: 0.0)
   let prepare:
     @Sendable (Example, PreparationContext, inout RandomStream) throws -> [(
-      InputSequence, any Sendable, Int, Double
+      item: PreparedSequence<any Sendable>, weight: Double
     )]
   let join:
     @Sendable (inout InputSequence, Example, PreparationContext, inout RandomStream) throws -> (
       any Sendable, Double
     )?
-  let build: @Sendable (ModelFacts, ParameterPath) throws -> any ObjectiveRunner
+  /// Why it cannot share a pass with others.
+  let objection: @Sendable ([ObjectiveDefinition]) -> String?
+  let build: @Sendable (ModelFacts, ParameterPath, String) throws -> any ObjectiveRunner
 
   /// Reads the options of `type` from JSON: its defaults with these fields in place of theirs.
   public init<O: Objective>(_ type: O.Type, weight: Double, options: JSONValue) throws {
@@ -60,14 +77,19 @@ public struct ObjectiveDefinition: Sendable {
 
   public init<O: Objective>(_ type: O.Type, weight: Double = 1, typed options: O.Options) {
     name = O.name
+    title = O.name
     pass = O.pass
     part = O.part
     readsFollower = O.readsFollower(options)
+    readsSecondText = O.readsSecondText(options)
     self.weight = weight
     self.options = (try? JSONValue(encoding: options)) ?? .object([:])
     prepare = { example, context, stream in
       try O.prepare(example, options, context, using: &stream).map {
-        ($0.sequence, $0.target as any Sendable, $0.group, O.weight(of: $0.target))
+        (
+          PreparedSequence($0.sequence, $0.target, group: $0.group, choice: $0.choice),
+          O.weight(of: $0.target)
+        )
       }
     }
     join = { sequence, example, context, stream in
@@ -75,7 +97,10 @@ public struct ObjectiveDefinition: Sendable {
         ($0, O.weight(of: $0))
       }
     }
-    build = { facts, root in Runner<O>(objective: try O(options, facts, at: root)) }
+    objection = { O.objection(options, to: $0) }
+    build = { facts, root, title in
+      Runner<O>(objective: try O(options, facts, at: root), title: title)
+    }
   }
 
   /// The sequences of one example, each with a dropout key of its own.
@@ -84,11 +109,11 @@ public struct ObjectiveDefinition: Sendable {
     using stream: inout RandomStream
   ) throws -> [MixedSequence] {
     try prepare(example, context, &stream).enumerated().map { ordinal, item in
-      var sequence = item.0
+      var sequence = item.item.sequence
       sequence.key = Self.key(key, place, ordinal)
       return MixedSequence(
-        sequence, group: item.2,
-        targets: [MixedTarget(objective: place, weight: item.3, target: item.1)])
+        sequence, group: item.item.group, choice: item.item.choice,
+        targets: [MixedTarget(objective: place, weight: item.weight, target: item.item.target)])
     }
   }
 
@@ -108,7 +133,7 @@ public struct ObjectiveDefinition: Sendable {
   }
 
   public func built(_ facts: ModelFacts, at root: ParameterPath) throws -> any ObjectiveRunner {
-    try build(facts, root)
+    try build(facts, root, title)
   }
 
   /// Whether it is learned in an epoch, counted from 0 in parts.
@@ -125,16 +150,24 @@ public protocol ObjectiveRunner {
   ) throws -> LossReport?
   /// What the objective keeps of those targets after their backward pass.
   func remember(_ encoding: Encoding, _ sequences: [MixedSequence], place: Int) throws
+  /// Which of each group of candidates the objective keeps.
+  func choose(
+    _ groups: [[MixedSequence]], _ scout: Scout, using stream: inout RandomStream
+  ) throws -> [Int]
   /// The objective itself, if it is of this type.
   func typed<O: Objective>(_ type: O.Type) -> O?
 }
 
 extension ObjectiveRunner {
   public func remember(_ encoding: Encoding, _ sequences: [MixedSequence], place: Int) throws {}
+  public func choose(
+    _ groups: [[MixedSequence]], _ scout: Scout, using stream: inout RandomStream
+  ) throws -> [Int] { groups.map { _ in 0 } }
 }
 
 struct Runner<O: Objective>: ObjectiveRunner {
   let objective: O
+  let title: String
 
   func typed<Other: Objective>(_ type: Other.Type) -> Other? { objective as? Other }
 
@@ -143,13 +176,25 @@ struct Runner<O: Objective>: ObjectiveRunner {
   ) throws -> LossReport? {
     let targets = own(sequences, place)
     guard !targets.isEmpty, denominator > 0 else { return nil }
-    return try objective.loss(encoding, targets, denominator: denominator)
+    var report = try objective.loss(encoding, targets, denominator: denominator)
+    guard title != O.name else { return report }
+    report.metrics = try report.metrics.map {
+      let own = $0.name.hasPrefix(O.name + ".") ? $0.name.dropFirst(O.name.count) : ".\($0.name)"
+      return try PendingMetric(title + own, sum: $0.sum, count: $0.count)
+    }
+    return report
   }
 
   func remember(_ encoding: Encoding, _ sequences: [MixedSequence], place: Int) throws {
     let targets = own(sequences, place)
     guard !targets.isEmpty else { return }
     try withoutGradients { try objective.remember(encoding, targets) }
+  }
+
+  func choose(
+    _ groups: [[MixedSequence]], _ scout: Scout, using stream: inout RandomStream
+  ) throws -> [Int] {
+    try objective.choose(groups.map { $0.map(\.sequence) }, scout, using: &stream)
   }
 
   private func own(_ sequences: [MixedSequence], _ place: Int) -> [Placed<O.Target>] {

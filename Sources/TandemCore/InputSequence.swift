@@ -1,4 +1,4 @@
-internal import TandemImage
+public import TandemImage
 
 /// One example as one objective sees it: what a model reads as one sequence.
 public struct InputSequence: Sendable {
@@ -8,6 +8,8 @@ public struct InputSequence: Sendable {
   public var words: [Int32]
   /// A second text after the first one's [SEP], with a [SEP] of its own.
   public var second: [Int32]?
+  /// The word that each piece of the second text belongs to, never falling.
+  public var secondWords: [Int32]
   /// The text is a question: a model that answers at a place of its own gets one.
   public var asksAnswer: Bool
   public var picture: Picture?
@@ -29,14 +31,16 @@ public struct InputSequence: Sendable {
   public var key: UInt64
 
   public init(
-    text: [Int32], words: [Int32] = [], second: [Int32]? = nil, asksAnswer: Bool = false,
-    picture: Picture?,
+    text: [Int32], words: [Int32] = [], second: [Int32]? = nil, secondWords: [Int32] = [],
+    asksAnswer: Bool = false, picture: Picture?,
     isTruePair: Bool? = nil, chosen: [Int] = [], hidden: [Int] = [],
     replaced: [ReplacedRegion] = [], alignment: [[Int]] = [], key: UInt64 = 0
   ) {
     self.text = text
     self.words = words.count == text.count ? words : Array(0..<Int32(text.count))
     self.second = second
+    self.secondWords =
+      secondWords.count == second?.count ? secondWords : Array(0..<Int32(second?.count ?? 0))
     self.asksAnswer = asksAnswer
     self.picture = picture
     self.isTruePair = isTruePair
@@ -46,6 +50,18 @@ public struct InputSequence: Sendable {
     self.alignment = alignment
     self.key = key
   }
+
+  /// A piece by its place behind [CLS]: those of the second text begin behind the first one's [SEP].
+  public subscript(piece place: Int) -> Int32 {
+    get { place < text.count ? text[place] : second?[place - firstOfSecond] ?? 0 }
+    set {
+      let later = place - firstOfSecond
+      if later < 0 { text[place] = newValue } else { second?[later] = newValue }
+    }
+  }
+
+  /// The place of the second text's first piece.
+  public var firstOfSecond: Int { text.count + 1 }
 }
 
 /// A region that is shown with another one's feature.
@@ -102,6 +118,9 @@ public struct InputSpecification: Sendable, Equatable {
   /// The most pieces of a text, special tokens not counted.
   public var textPieces: Int { max(0, textLength - 2 - (hasAnswerSlot ? 2 : 0)) }
 
+  /// The most pieces of two texts together.
+  public var pairPieces: Int { max(0, textPieces - 1) }
+
   /// Rows that a sequence takes.
   public func rowCount(_ sequence: InputSequence) -> Int {
     textRows(sequence) + visualRows(sequence)
@@ -117,14 +136,19 @@ public struct InputSpecification: Sendable, Equatable {
       ?? trailingRowsWithoutPicture
   }
 
-  /// Patches or regions of a picture.
+  /// Patches, regions or cells of a picture.
   public func units(_ picture: Picture) -> Int {
-    regions != nil ? picture.regions?.count ?? 0 : grid(picture).count
+    guard let regions else { return grid(picture).count }
+    guard regions.cells != nil else { return picture.regions?.count ?? 0 }
+    return picture.cells?.count ?? grid(picture).count
   }
 
-  /// Patches of a picture, down and across; none where there are no pixels to read.
+  /// Patches of a picture, or cells of a network's map of it, down and across; none where there are
+  /// no pixels to read.
   public func grid(_ picture: Picture) -> PatchGrid {
-    guard let patches, let image = picture.image else { return PatchGrid(height: 0, width: 0) }
+    guard let image = picture.image else { return PatchGrid(height: 0, width: 0) }
+    if let regions { return regions.cells?.grid(image.size) ?? PatchGrid(height: 0, width: 0) }
+    guard let patches else { return PatchGrid(height: 0, width: 0) }
     return PatchGrid(height: image.height / patches.size, width: image.width / patches.size)
   }
 }
@@ -151,11 +175,73 @@ public struct RegionInput: Sendable, Equatable {
   public var featureWidth: Int
   /// The most regions of a picture.
   public var most: Int
+  /// How pixels are read where a network in the model makes the features; nil where they are given.
+  public var pixels: PixelInput?
 
-  public init(featureWidth: Int, most: Int) {
+  public init(featureWidth: Int, most: Int, pixels: PixelInput? = nil) {
     self.featureWidth = featureWidth
     self.most = most
+    self.pixels = pixels
   }
+
+  /// How a picture is cut into cells, where those are its units.
+  public var cells: CellInput? { pixels?.cells }
+  /// Whether hidden regions show in the pixels themselves.
+  public var masksPixels: Bool { pixels?.masksPixels ?? false }
+}
+
+/// How a picture, already at its size, becomes the pixels that a network in the model reads.
+public struct PixelInput: Sendable, Equatable {
+  /// What a byte is multiplied with first: 1/255 for numbers from 0 to 1.
+  public var scale: Float
+  /// Of the three channels in the order that the network has them.
+  public var mean: [Float]
+  public var deviation: [Float]
+  /// The network wants blue first.
+  public var isBlueFirst: Bool
+  /// How pictures are resized.
+  public var filter: ResizeFilter
+  /// Pixels within a hidden region are 0, the mean colour: whatever else shows that part of the
+  /// picture changes with it.
+  public var masksPixels: Bool
+  /// The units are cells of the network's map; nil where they are the picture's regions.
+  public var cells: CellInput?
+
+  public init(
+    scale: Float = 1 / 255, mean: [Float] = [0.485, 0.456, 0.406],
+    deviation: [Float] = [0.229, 0.224, 0.225], isBlueFirst: Bool = false,
+    filter: ResizeFilter = .bilinear, masksPixels: Bool = false, cells: CellInput? = nil
+  ) {
+    self.scale = scale
+    self.mean = mean
+    self.deviation = deviation
+    self.isBlueFirst = isBlueFirst
+    self.filter = filter
+    self.masksPixels = masksPixels
+    self.cells = cells
+  }
+}
+
+/// Cells of the last map of a network that halves pictures, odd sides rounded up.
+public struct CellInput: Sendable, Equatable {
+  /// Pixels of the picture a side of one of the map.
+  public var stride: Int
+  /// Places of the map a side of one cell; what is left over at its end is left out.
+  public var pooling: Int
+
+  public init(stride: Int, pooling: Int) {
+    self.stride = stride
+    self.pooling = pooling
+  }
+
+  /// Cells of a picture, down and across.
+  public func grid(_ size: PixelSize) -> PatchGrid {
+    func cells(_ pixels: Int) -> Int { (pixels + stride - 1) / stride / pooling }
+    return PatchGrid(height: cells(size.height), width: cells(size.width))
+  }
+
+  /// Pixels a side of the smallest picture that has a cell.
+  public var leastSide: Int { (pooling - 1) * stride + 1 }
 }
 
 /// Patches of a picture, down and across.

@@ -32,6 +32,10 @@ public struct Mixture: Sendable {
           "objectives.\(alone).pass: '\(objectives[alone].name)' makes sequences of its own kind "
             + "and cannot share those of '\(objectives[pass.first { $0 != alone } ?? 0].name)'")
       }
+      for place in pass {
+        let others = pass.filter { $0 != place }.map { objectives[$0] }
+        if let reason = objectives[place].objection(others) { throw SettingsError(reason) }
+      }
     }
     if learnsOnePass {
       let ratios = passes.map { Self.ratio($0, objectives) }

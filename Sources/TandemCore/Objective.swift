@@ -8,11 +8,16 @@ public struct PreparedSequence<Target: Sendable>: Sendable {
   public var target: Target
   /// Sequences of one group are never cut apart; 0 for those that need no company.
   public var group: Int
+  /// Of sequences with one number, which are candidates of equal weight, a step learns the one that
+  /// the objective chooses; 0 for those that are learned in any case. Every example of a step has
+  /// numbers of its own.
+  public var choice: Int
 
-  public init(_ sequence: InputSequence, _ target: Target, group: Int = 0) {
+  public init(_ sequence: InputSequence, _ target: Target, group: Int = 0, choice: Int = 0) {
     self.sequence = sequence
     self.target = target
     self.group = group
+    self.choice = choice
   }
 }
 
@@ -80,12 +85,21 @@ public struct PreparationContext: Sendable {
   public let otherPicture: @Sendable (Example, inout RandomStream) throws -> Picture
   /// A text that no record has with the example's picture.
   public let otherText: @Sendable (Example, inout RandomStream) throws -> TokenizedText
+  /// Another text of the example's picture; nil where the data have none.
+  public let secondText: @Sendable (Example, inout RandomStream) throws -> TokenizedText?
+  /// The examples of the step, this one among them, in their order.
+  public let examplesOfStep: [Example]
+  /// Whether some record shows the picture of the first example with the text of the second one.
+  public let belong: @Sendable (_ picture: Example, _ text: Example) -> Bool
 
   public init(
     specials: SpecialTokens, input: InputSpecification, positionInStep: Int,
     pairStream: RandomStream,
     otherPicture: @escaping @Sendable (Example, inout RandomStream) throws -> Picture,
-    otherText: @escaping @Sendable (Example, inout RandomStream) throws -> TokenizedText
+    otherText: @escaping @Sendable (Example, inout RandomStream) throws -> TokenizedText,
+    secondText: @escaping @Sendable (Example, inout RandomStream) throws -> TokenizedText?,
+    examplesOfStep: [Example],
+    belong: @escaping @Sendable (_ picture: Example, _ text: Example) -> Bool
   ) {
     self.specials = specials
     self.input = input
@@ -93,6 +107,9 @@ public struct PreparationContext: Sendable {
     self.pairStream = pairStream
     self.otherPicture = otherPicture
     self.otherText = otherText
+    self.secondText = secondText
+    self.examplesOfStep = examplesOfStep
+    self.belong = belong
   }
 }
 
@@ -133,6 +150,17 @@ public protocol Objective: SendableMetatype {
   ) throws -> LossReport
   /// Whether `loss` is to be given `Encoding.follower` where something is learned.
   static func readsFollower(_ options: Options) -> Bool
+  /// Whether preparation asks for second texts of pictures.
+  static func readsSecondText(_ options: Options) -> Bool
+  /// Why it cannot take part in a pass with these others; nil where it can.
+  static func objection(_ options: Options, to others: [ObjectiveDefinition]) -> String?
+  /// Which of each group of candidates is kept, as places in the groups. Called without gradients,
+  /// before `loss` is given what is kept.
+  ///
+  /// - Parameter stream: the step's own.
+  func choose(
+    _ groups: [[InputSequence]], _ scout: Scout, using stream: inout RandomStream
+  ) throws -> [Int]
   /// Keeps what later steps need of these targets, such as their vectors in a queue. To be called
   /// after the backward pass over `loss`, without gradients, and never where nothing is learned.
   func remember(_ encoding: Encoding, _ targets: [Placed<Target>]) throws
@@ -154,6 +182,13 @@ extension Objective {
   public static var pass: String { name }
   public static var part: PassPart { .alone }
   public static func readsFollower(_ options: Options) -> Bool { false }
+  public static func readsSecondText(_ options: Options) -> Bool { false }
+  public static func objection(
+    _ options: Options, to others: [ObjectiveDefinition]
+  ) -> String? { nil }
+  public func choose(
+    _ groups: [[InputSequence]], _ scout: Scout, using stream: inout RandomStream
+  ) throws -> [Int] { groups.map { _ in 0 } }
   public func remember(_ encoding: Encoding, _ targets: [Placed<Target>]) throws {}
 
   /// The example's text and picture, and what `join` makes of them.
@@ -183,6 +218,19 @@ extension InputSequence {
   public mutating func replaceText(by other: TokenizedText) {
     text = other.ids
     words = other.words
+  }
+
+  /// Puts a second text behind the first one. Where they have more than so many pieces together,
+  /// the longer one loses its end until they fit (Devlin et al. 2019).
+  public mutating func append(second other: TokenizedText, within pieces: Int) {
+    var (first, last) = (text.count, other.count)
+    while first + last > max(0, pieces) {
+      if first > last { first -= 1 } else { last -= 1 }
+    }
+    text = Array(text.prefix(first))
+    words = Array(words.prefix(first))
+    second = Array(other.ids.prefix(last))
+    secondWords = Array(other.words.prefix(last))
   }
 }
 

@@ -11,7 +11,7 @@ public import TandemTorch
 public struct PackedBatch: Sendable {
   /// A distinct picture of the batch.
   public struct PackedPicture: Sendable, Equatable {
-    /// Its patches; none for regions.
+    /// Its patches, or the cells of a network's map of it; none for regions.
     public let grid: PatchGrid
     /// Its first row among all pictures' units, and how many there are.
     public let firstUnit: Int
@@ -19,6 +19,13 @@ public struct PackedBatch: Sendable {
     /// In pixels.
     public let width: Int
     public let height: Int
+    /// Of its pixels as a network in the model reads them, and where the first of their numbers
+    /// lies in `pixels`; 0 for a model without one.
+    public let pixelWidth: Int
+    public let pixelHeight: Int
+    public let firstPixel: Int
+    /// The cells that are its units, in rising order; nil for all of its grid.
+    public let cells: [Int]?
   }
 
   public let specification: InputSpecification
@@ -36,7 +43,10 @@ public struct PackedBatch: Sendable {
   public let pictures: [PackedPicture]
   /// Normalised pixels of all distinct pictures, [P, 3·p·p], channel-major in a patch.
   public private(set) var patches: FloatBuffer
-  /// Features of the regions of all distinct pictures, [R, F].
+  /// Normalised pixels of all distinct pictures, whole, each [3, height, width]: for a network in
+  /// the model. What a sequence must not see is 0 where the model masks pixels.
+  public private(set) var pixels: FloatBuffer
+  /// Features of the regions of all distinct pictures, [R, F]; none where the model makes them.
   public private(set) var features: FloatBuffer
   /// Their boxes, [R, 4], over the picture's size.
   public private(set) var boxes: FloatBuffer
@@ -52,7 +62,7 @@ public struct PackedBatch: Sendable {
   public let alignments: [[[Int]]]
 
   public var sequenceCount: Int { layout.sequenceCount }
-  /// Patches or regions of all distinct pictures.
+  /// Patches, regions or cells of all distinct pictures.
   public var unitCount: Int { pictures.reduce(0) { $0 + $1.unitCount } }
 
   /// Lays out sequences in the given order.
@@ -63,7 +73,7 @@ public struct PackedBatch: Sendable {
     _ sequences: [InputSequence], _ specification: InputSpecification, isPinned: Bool = false
   ) throws {
     var texts = PackedTexts()
-    var distinct: [Picture] = []
+    var distinct: [SeenPicture] = []
     var places: [UInt64: Int] = [:]
     var pictureOfSequence: [Int] = []
     for sequence in sequences {
@@ -72,10 +82,11 @@ public struct PackedBatch: Sendable {
         pictureOfSequence.append(-1)
         continue
       }
-      let place = places[picture.key] ?? distinct.count
+      let seen = SeenPicture(picture, hidden: sequence.hidden, specification)
+      let place = places[seen.key] ?? distinct.count
       if place == distinct.count {
-        places[picture.key] = place
-        distinct.append(picture)
+        places[seen.key] = place
+        distinct.append(seen)
       }
       pictureOfSequence.append(place)
     }
@@ -97,6 +108,7 @@ public struct PackedBatch: Sendable {
     let packer = PicturePacker(specification: specification, isPinned: isPinned)
     pictures = try packer.places(of: distinct)
     patches = try packer.patches(of: distinct, pictures)
+    pixels = try packer.pixels(of: distinct, pictures)
     (features, boxes) = try packer.regions(of: distinct, pictures)
     replacements = try packer.replacements(sequences)
   }
@@ -117,6 +129,7 @@ public struct PackedBatch: Sendable {
   package func placed(on device: Device) throws -> PackedBatch {
     var result = self
     result.patches = try patches.placed(on: device)
+    result.pixels = try pixels.placed(on: device)
     result.features = try features.placed(on: device)
     result.boxes = try boxes.placed(on: device)
     result.replacements = try replacements.placed(on: device)

@@ -15,7 +15,9 @@ public struct Microbatch: Sendable {
 public struct PreparedStep: Sendable {
   public let step: Int
   public let epoch: Int
+  /// None while there are candidates to choose among.
   public let microbatches: [Microbatch]
+  public let candidates: Candidates?
   /// For each objective what its losses are divided by, counted over the whole step.
   public let denominators: [Double]
   public let exampleCount: Int
@@ -23,12 +25,13 @@ public struct PreparedStep: Sendable {
   public let skipped: [String]
 
   public init(
-    step: Int, epoch: Int, microbatches: [Microbatch], denominators: [Double], exampleCount: Int,
-    skipped: [String]
+    step: Int, epoch: Int, microbatches: [Microbatch], candidates: Candidates? = nil,
+    denominators: [Double], exampleCount: Int, skipped: [String]
   ) {
     self.step = step
     self.epoch = epoch
     self.microbatches = microbatches
+    self.candidates = candidates
     self.denominators = denominators
     self.exampleCount = exampleCount
     self.skipped = skipped

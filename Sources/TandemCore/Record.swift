@@ -53,11 +53,15 @@ public struct Picture: Sendable {
   public let key: UInt64
   public let image: Image?
   public let regions: Regions?
+  /// Where cells of a network's map are what a model reads: those that it is to read, in rising
+  /// order; nil for all.
+  public let cells: [Int]?
 
-  public init(key: UInt64, image: Image? = nil, regions: Regions? = nil) {
+  public init(key: UInt64, image: Image? = nil, regions: Regions? = nil, cells: [Int]? = nil) {
     self.key = key
     self.image = image
     self.regions = regions
+    self.cells = cells
   }
 }
 

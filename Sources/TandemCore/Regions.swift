@@ -64,6 +64,16 @@ public struct Regions: Sendable, Equatable {
     return all > 0 ? shared / all : 0
   }
 
+  /// The regions of the mirrored picture: left is right.
+  public func mirrored() -> Regions {
+    var result = self
+    for start in stride(from: 0, to: boxes.count, by: 4) {
+      result.boxes[start] = 1 - boxes[start + 2]
+      result.boxes[start + 2] = 1 - boxes[start]
+    }
+    return result
+  }
+
   /// Some of the regions, in the given order.
   public func selected(_ kept: [Int]) -> Regions {
     func rows<Element>(_ values: [Element], _ width: Int) -> [Element] {

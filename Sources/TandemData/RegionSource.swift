@@ -19,15 +19,26 @@ public struct RegionSource: Sendable {
   ///
   /// - Throws: `DataError` where the store has no such picture.
   public func regions(ofPicture path: String) throws -> Regions {
-    let stem = (path as NSString).deletingPathExtension
-    let parts = stem.split(separator: "/")
+    guard let name = try name(ofPicture: path) else {
+      let last = ((path as NSString).lastPathComponent as NSString).deletingPathExtension
+      throw DataError(
+        "\(store.path): has no regions of \(path) (looked for '\(last)'); "
+          + "`tandem regions extract` adds them")
+    }
+    return Regions(try store.record(of: name))
+  }
+
+  public func contains(picture path: String) throws -> Bool {
+    try name(ofPicture: path) != nil
+  }
+
+  private func name(ofPicture path: String) throws -> String? {
+    let parts = (path as NSString).deletingPathExtension.split(separator: "/")
     for count in 1...max(1, parts.count) {
       let name = parts.suffix(count).joined(separator: "/")
-      if try store.contains(name) { return Regions(try store.record(of: name)) }
+      if try store.contains(name) { return name }
     }
-    throw DataError(
-      "\(store.path): has no regions of \(path) (looked for '\(parts.last ?? "")'); "
-        + "`tandem regions extract` adds them")
+    return nil
   }
 }
 

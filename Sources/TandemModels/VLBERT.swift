@@ -6,10 +6,14 @@
 // word, a look, a place and a type: words look at the whole picture, regions have the word [IMG],
 // and all of a picture's rows have one place.
 //
-// Differs from the published code: it reads features that are there before, so that nothing below
-// them learns; rows are packed; the classifier of answers drops nothing. The pair's ranking head is
-// an addition, none was published. Left out are the scales that stand for the visual norms where
-// those are off, and the class embedding of objects.
+// Regions have features that were made before, or a network makes them of pixels and learns along
+// ("end-to-end"): then the whole picture's is that of its box, where a store has it the mean of its
+// regions, and a hidden region is dark in the pixels, where a store has a learned vector for it.
+//
+// Differs from the published code: rows are packed, and pictures are never padded; the classifier
+// of answers drops nothing. The pair's ranking head is an addition, none was published. Left out
+// are the scales that stand for the visual norms where those are off, and the class embedding of
+// objects.
 //
 // Shapes: T packed rows, N text rows, R visual rows, U regions and P pictures that are distinct, X
 // features that stand in for others, Q distinct views of whole pictures, O objects (whole pictures
@@ -17,6 +21,7 @@
 // numbers of a box.
 
 public import TandemCore
+public import TandemImage
 public import TandemNN
 package import TandemTorch
 
@@ -49,6 +54,15 @@ public struct VLBERT: VisionLanguageModel {
     /// Whether [END] looks at the whole picture. It does in the paper (figure 1) and in VOLTA
     /// (Bugliarello et al. 2021); the published code, and so its weights, has it look at nothing.
     public var endCarriesPicture = true
+    /// What makes features of pixels; its features are `featureWidth` wide. Stores still give boxes
+    /// and classes.
+    public var network = PictureNetworkConfig.none
+    /// Of the network: places a side that a box's numbers are taken from, whether its last stage
+    /// keeps them all, spreading its kernels, and whether hidden regions are dark in the pixels, as
+    /// published, or have a learned feature, so that the whole picture gives them away.
+    public var pooledSize = 14
+    public var dilatesHead = true
+    public var masksPixels = true
     public init() {}
   }
 
@@ -78,7 +92,19 @@ public struct VLBERT: VisionLanguageModel {
     tiny.places = 18
     tiny.featureWidth = 12
     tiny.frequencies = 4
-    return ["base": Config(), "large": large, "small": small, "tiny": tiny]
+    var presets = ["base": Config(), "large": large, "small": small, "tiny": tiny]
+    for (name, network, bins) in [
+      ("", PictureNetworkConfig.visualGenome, 14), ("large-", .visualGenome, 14),
+      ("small-", .small(shorterSide: 160, longerSide: 240), 6),
+      ("tiny-", .small(shorterSide: 32, longerSide: 48), 4),
+    ] {
+      var config = presets[name.isEmpty ? "base" : String(name.dropLast())] ?? Config()
+      config.network = network
+      config.featureWidth = network.name == "resnet101" ? 2048 : 512
+      config.pooledSize = bins
+      presets[name + "end-to-end"] = config
+    }
+    return presets
   }
 
   /// Rows of the table of types: first text, second text, picture.
@@ -93,8 +119,10 @@ public struct VLBERT: VisionLanguageModel {
   let imageWord: Parameter
   let hiddenWord: Parameter
   let endWord: Parameter
-  /// What shows in a hidden region's stead, [1, F].
-  let hiddenAppearance: Parameter
+  /// What makes features of pixels; nil where they are read.
+  private let network: RegionNetwork?
+  /// What shows in a hidden region's stead, [1, F]; nil where its pixels are dark.
+  let hiddenAppearance: Parameter?
   /// What words without a picture look at, [1, D].
   let noPicture: Parameter
   let textLookNorm: LayerNorm
@@ -107,8 +135,14 @@ public struct VLBERT: VisionLanguageModel {
     try Self.check(config)
     let (width, epsilon) = (config.width, config.normEpsilon)
     let trunk = path / "vlbert"
-    let projection = path / "image_feature_extractor" / "obj_downsample"
+    let extractor = path / "image_feature_extractor"
+    let projection = extractor / "obj_downsample"
     self.config = config
+    network =
+      config.network.isUsed
+      ? try RegionNetwork(
+        config.network, bins: config.pooledSize, isDilated: config.dilatesHead, at: extractor)
+      : nil
     embedding = try BERTTextEmbedding(
       vocabulary: config.vocabulary, places: config.places, types: Self.types, width: width,
       epsilon: epsilon, norm: "embedding_LayerNorm", at: trunk)
@@ -119,8 +153,10 @@ public struct VLBERT: VisionLanguageModel {
     imageWord = try path("object_linguistic_embeddings.weight", [1, width])
     hiddenWord = try path("object_mask_word_embedding.weight", [1, width])
     endWord = try trunk("end_embedding.weight", [1, width])
-    hiddenAppearance = try path(
-      "object_mask_visual_embedding.weight", [1, config.featureWidth], .zeros)
+    hiddenAppearance =
+      config.hidesByPixels
+      ? nil
+      : try path("object_mask_visual_embedding.weight", [1, config.featureWidth], .zeros)
     noPicture = try path("aux_text_visual_embedding.weight", [1, width])
     textLookNorm = try Self.lookNorm(config, at: trunk / "visual_ln_text")
     objectLookNorm = try Self.lookNorm(config, at: trunk / "visual_ln_object")
@@ -155,6 +191,10 @@ public struct VLBERT: VisionLanguageModel {
       config.frequencies > 0, "frequencies must be positive, found \(config.frequencies)")
     try check.need(
       config.visualGain.isFinite, "visualGain must be a number, found \(config.visualGain)")
+    try config.network.check(featureWidth: config.featureWidth)
+    try check.need(
+      (1...64).contains(config.pooledSize),
+      "pooledSize must be 1 to 64, found \(config.pooledSize)")
   }
 
   public static func input(_ config: Config, _ specials: SpecialTokens) -> InputSpecification {
@@ -162,15 +202,19 @@ public struct VLBERT: VisionLanguageModel {
       textLength: config.textLength, classification: specials.classification,
       separator: specials.separator, mask: specials.mask, hasAnswerSlot: true, leadingRows: 1,
       trailingRows: 1, trailingRowsWithoutPicture: 1,
-      regions: RegionInput(featureWidth: config.featureWidth, most: config.mostRegions))
+      regions: RegionInput(
+        featureWidth: config.featureWidth, most: config.mostRegions,
+        pixels: config.network.input(masksPixels: config.masksPixels)))
   }
+
+  public static func resize(_ config: Config) -> ResizeRule? { config.network.resize }
 
   public var facts: ModelFacts {
     let words = "vlbert.mlm_head.predictions"
     let epsilon = config.normEpsilon
     return ModelFacts(
       name: Self.name, width: config.width, layers: config.layers, vocabulary: config.vocabulary,
-      featureWidth: config.featureWidth,
+      featureWidth: config.network.isUsed ? 0 : config.featureWidth,
       heads: HeadSpecifications(
         vocabulary: VocabularyHead.Specification(
           transform: "\(words).transform.dense", norm: "\(words).transform.LayerNorm",
@@ -216,7 +260,7 @@ public struct VLBERT: VisionLanguageModel {
     let batch = stream.batch
     let device = endWord.value.device
     let plan = try ObjectPlan(batch)
-    let objects_OD = plan.boxes.isEmpty ? nil : try representations(plan, mode, on: device)
+    let objects_OD = plan.boxes.isEmpty ? nil : try representations(plan, batch, mode, on: device)
     let text_ND = try embedding.sum(batch, on: device) + textLooks(objects_OD, plan, batch)
     let visual_RD = try visualRows(objects_OD, plan, on: device)
     let x_TD = try embedding.norm(stream.joined(text_ND, visual_RD))
@@ -225,13 +269,14 @@ public struct VLBERT: VisionLanguageModel {
 
   /// ReLU(W·(box ⊕ appearance) + b) for each object, [O, D].
   private func representations(
-    _ plan: ObjectPlan, _ mode: Mode, on device: Device
+    _ plan: ObjectPlan, _ batch: PackedBatch, _ mode: Mode, on device: Device
   ) throws -> Tensor {
+    let made = try network?(batch, wholeBoxes: plan.wholeBoxes, mode, on: device)
     let boxes_UPC = try coordinates(plan.allBoxes(on: device))
-    let features_UXQF = try plan.features(on: device)
-    let looks_AF =
-      try plan.hidesAny
-      ? .concatenated([features_UXQF, hiddenAppearance.value]) : features_UXQF
+    var looks_AF = try plan.features(on: device, made: made)
+    if plan.hidesAny, let hiddenAppearance {
+      looks_AF = try .concatenated([looks_AF, hiddenAppearance.value])
+    }
     let boxRows = try Tensor(plan.boxes, on: device)
     let lookRows = try Tensor(plan.appearances, on: device)
     // What is dropped of an object's numbers is its sequence's own, so that then every object needs
@@ -283,4 +328,9 @@ public struct VLBERT: VisionLanguageModel {
     let rows = plan.looks(end: config.endCarriesPicture)
     return try rows_RD + looks_OD.rows(Tensor(rows, on: device))
   }
+}
+
+extension VLBERT.Config {
+  /// What is hidden is dark in the pixels, and needs nothing in its stead.
+  fileprivate var hidesByPixels: Bool { network.isUsed && masksPixels }
 }

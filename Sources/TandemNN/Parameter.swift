@@ -41,6 +41,8 @@ public final class Parameter {
   public let shape: [Int]
   /// Whether weight decay applies unless a rule says otherwise.
   public let decays: Bool
+  /// Never learns, whatever its group: no gradient is computed and no update reaches it.
+  public let isFixed: Bool
   public internal(set) var group: ParameterGroup
   /// The float32 master: a leaf of the graph, a slice of the flat buffer once sealed.
   public internal(set) var value: Tensor
@@ -52,13 +54,14 @@ public final class Parameter {
   private var copies: [Bool: (generation: Int, tensor: Tensor)] = [:]
   fileprivate var packed: (generation: Int, tensor: Tensor)?
 
-  init(name: String, value: Tensor, decays: Bool, store: ParameterStore) {
+  init(name: String, value: Tensor, decays: Bool, isFixed: Bool, store: ParameterStore) {
     self.name = name
     self.shape = value.shape
     self.value = value
     self.decays = decays
+    self.isFixed = isFixed
     self.store = store
-    group = ParameterGroup(decays: decays)
+    group = ParameterGroup(decays: decays, isFrozen: isFixed)
   }
 
   /// The weight in the precision of products: the master itself in float32; in bfloat16 a copy

@@ -75,7 +75,7 @@ public final class ParameterStore {
   }
 
   func claim(
-    _ name: String, _ shape: [Int], _ initializer: Initializer, decays: Bool
+    _ name: String, _ shape: [Int], _ initializer: Initializer, decays: Bool, isFixed: Bool
   ) throws -> Parameter {
     guard !isSealed else { throw ParameterError("'\(name)' is claimed after the store was sealed") }
     guard byName[name] == nil, buffers[name] == nil else {
@@ -83,8 +83,8 @@ public final class ParameterStore {
     }
     let value = try loaded(name, shape) ?? drawn(name, shape, initializer)
     let parameter = Parameter(
-      name: name, value: try value.to(device), decays: decays, store: self)
-    try parameter.value.setRequiresGradient(true)
+      name: name, value: try value.to(device), decays: decays, isFixed: isFixed, store: self)
+    try parameter.value.setRequiresGradient(!isFixed)
     parameters.append(parameter)
     byName[name] = parameter
     return parameter
@@ -158,7 +158,8 @@ public final class ParameterStore {
 
   // MARK: flat buffers
 
-  /// Lays masters and gradients out flat, one stretch a group, and makes the masters slices.
+  /// Lays masters and gradients out flat, one stretch a group, and makes the masters slices. Fixed
+  /// weights are frozen whatever their group says.
   public func seal(_ group: (Parameter) -> ParameterGroup) throws {
     guard !isSealed else { throw ParameterError("the store is sealed already") }
     isSealed = true
@@ -166,6 +167,7 @@ public final class ParameterStore {
     var order: [ParameterGroup] = []
     for parameter in parameters {
       parameter.group = group(parameter)
+      if parameter.isFixed { parameter.group.isFrozen = true }
       if members[parameter.group] == nil { order.append(parameter.group) }
       members[parameter.group, default: []].append(parameter)
     }

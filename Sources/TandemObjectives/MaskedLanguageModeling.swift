@@ -31,7 +31,7 @@ public struct MaskedLanguageModeling: Objective {
     public init() {}
   }
 
-  /// Chosen pieces of the text and what they were.
+  /// Chosen pieces of the texts, by their places behind [CLS], and what they were.
   public struct Target: Sendable, Equatable {
     public var pieces: [Int]
     public var labels: [Int32]
@@ -68,36 +68,50 @@ public struct MaskedLanguageModeling: Objective {
     _ context: PreparationContext, using stream: inout RandomStream
   ) throws -> Target? {
     guard options.onFalsePairs || sequence.isTruePair != false else { return nil }
-    let units =
-      options.wholeWords
-      ? TokenizedText.ranges(ofWords: sequence.words) : sequence.text.indices.map { $0..<$0 + 1 }
-    let chosen = self.chosen(units, options, using: &stream)
+    let chosen = self.chosen(texts(of: sequence, options), options, using: &stream)
     guard !chosen.isEmpty else { return nil }
     var target = Target(pieces: [], labels: [])
     for piece in chosen.joined() {
       target.pieces.append(piece)
-      target.labels.append(sequence.text[piece])
+      target.labels.append(sequence[piece: piece])
       let draw = stream.uniform()
       if draw < options.maskShare {
-        sequence.text[piece] = context.specials.mask
+        sequence[piece: piece] = context.specials.mask
       } else if draw < options.maskShare + options.randomShare {
-        sequence.text[piece] = randomToken(context.specials, using: &stream)
+        sequence[piece: piece] = randomToken(context.specials, using: &stream)
       }
     }
     return target
   }
 
-  private static func chosen(
-    _ units: [Range<Int>], _ options: Options, using stream: inout RandomStream
-  ) -> [Range<Int>] {
-    guard !units.isEmpty else { return [] }
-    var chosen: [Range<Int>]
-    if options.spans {
-      chosen = spans(units, options, using: &stream)
-    } else {
-      chosen = units.filter { _ in stream.uniform() < options.probability }
+  /// For each text what is drawn together: the pieces of a word, or single ones.
+  private static func texts(of sequence: InputSequence, _ options: Options) -> [[Range<Int>]] {
+    func units(_ words: [Int32], from start: Int) -> [Range<Int>] {
+      let ranges =
+        options.wholeWords
+        ? TokenizedText.ranges(ofWords: words) : words.indices.map { $0..<$0 + 1 }
+      return ranges.map { start + $0.lowerBound..<start + $0.upperBound }
     }
-    if chosen.isEmpty, options.atLeastOne { chosen = [units[stream.below(units.count)]] }
+    return [
+      units(sequence.words, from: 0),
+      units(sequence.secondWords, from: sequence.firstOfSecond),
+    ].filter { !$0.isEmpty }
+  }
+
+  private static func chosen(
+    _ texts: [[Range<Int>]], _ options: Options, using stream: inout RandomStream
+  ) -> [Range<Int>] {
+    var chosen: [Range<Int>] = []
+    for units in texts {
+      chosen +=
+        options.spans
+        ? spans(units, options, using: &stream)
+        : units.filter { _ in stream.uniform() < options.probability }
+    }
+    if chosen.isEmpty, options.atLeastOne, !texts.isEmpty {
+      let units = Array(texts.joined())
+      chosen = [units[stream.below(units.count)]]
+    }
     return chosen
   }
 

@@ -62,7 +62,7 @@ public struct MaskedRegionClasses: Objective {
   public init(_ options: Options, _ facts: ModelFacts, at root: ParameterPath) throws {
     let specification = try facts.need(
       facts.heads.regionClasses, for: Self.name, "has no head for classes of regions")
-    try options.masking.check(Self.name)
+    try options.masking.check(Self.name, facts)
     guard options.classes > 1 else {
       throw ParameterError(
         "objectives.mrc.options.classes is \(options.classes), expected the number of the "

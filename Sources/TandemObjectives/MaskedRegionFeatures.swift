@@ -57,7 +57,7 @@ public struct MaskedRegionFeatures: Objective {
   public init(_ options: Options, _ facts: ModelFacts, at root: ParameterPath) throws {
     let specification = try facts.need(
       facts.heads.regionFeatures, for: Self.name, "has no head for features of regions")
-    try options.masking.check(Self.name)
+    try options.masking.check(Self.name, facts)
     self.options = options
     featureWidth = facts.featureWidth
     head = try RegionHead(specification, outputs: featureWidth, facts, at: root)

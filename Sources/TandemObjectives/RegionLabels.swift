@@ -71,7 +71,7 @@ public struct RegionLabels: Objective {
   public init(_ options: Options, _ facts: ModelFacts, at root: ParameterPath) throws {
     let specification = try facts.need(
       facts.heads.regionClasses, for: Self.name, "has no head for classes of regions")
-    try options.masking.check(Self.name)
+    try options.masking.check(Self.name, facts)
     guard options.objects > 0, options.attributes >= 0 else {
       throw ParameterError(
         "objectives.labels.options: objects is \(options.objects) and attributes "

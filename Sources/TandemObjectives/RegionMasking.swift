@@ -71,7 +71,12 @@ public struct RegionMasking: Codable, Sendable, Equatable {
   }()
 
   /// - Throws: `ParameterError` that names the setting of the objective.
-  func check(_ objective: String) throws {
+  func check(_ objective: String, _ facts: ModelFacts) throws {
+    guard otherShare == 0 || facts.featureWidth > 0 else {
+      throw ParameterError(
+        "objectives.\(objective).options.masking.otherShare is \(otherShare), expected 0: "
+          + "\(facts.name) makes its features of pixels, and no other region's can stand in")
+    }
     guard (0...1).contains(probability), maskShare >= 0, otherShare >= 0,
       maskShare + otherShare <= 1 + 1e-9
     else {

@@ -28,6 +28,14 @@ public struct WordPatchAlignment: Objective {
     self.options = options
   }
 
+  public static func objection(
+    _ options: Options, to others: [ObjectiveDefinition]
+  ) -> String? {
+    guard let other = others.first(where: \.readsSecondText) else { return nil }
+    return "objectives.wpa aligns one text with its picture, and '\(other.name)' puts a second one "
+      + "beside it: --set objectives.N.pass=wpa gives it pairs of its own"
+  }
+
   public static func join(
     _ sequence: inout InputSequence, _ example: Example, _ options: Options,
     _ context: PreparationContext, using stream: inout RandomStream

@@ -16,7 +16,7 @@ public final class Assembly {
   public let model: any VisionLanguageModel
   public let texts: TextReader
   public let input: InputSpecification
-  /// nil where the model reads regions.
+  /// nil where the model reads no pixels.
   public let resize: ResizeRule?
   public let objectives: [(definition: ObjectiveDefinition, runner: any ObjectiveRunner)]
 
@@ -51,8 +51,10 @@ public final class Assembly {
     model = built.model
     input = built.input
     resize = built.resize
+    var titles = ObjectiveTitles()
     objectives = try recipe.objectives.map { [model, store, texts] choice in
-      let definition = try Catalog.definition(choice, recipe.mixture.masking)
+      var definition = try Catalog.definition(choice, recipe.mixture.masking)
+      definition.title = titles.next(choice)
       if definition.part == .masks, choice.name == "mlm", texts.specials.mask < 0 {
         throw SettingsError(
           "objectives.mlm: \(texts.path) has no [MASK]; data.vocabulary=…/vocab.txt has one")
@@ -129,9 +131,16 @@ public final class Assembly {
     let data = recipe.data
     var reading = PictureReading(resize: resize, regions: regions)
     reading.mostRegions = input.regions?.most ?? .max
+    reading.cells = input.regions?.cells
+    if let pixels = input.regions?.pixels { reading.filter = pixels.filter }
     reading.sampledRegions = training ? data.sampledRegions : 0
     reading.mirrors = training && data.mirrors
     if training, data.augmentations > 0 {
+      guard resize == nil || regions == nil else {
+        throw SettingsError(
+          "data.augmentations: the boxes of \(data.regions) do not move along with changed "
+            + "pixels; 0 for \(recipe.model.name) with a network over pixels, data.mirrors works")
+      }
       reading.augmentation = try RandAugment(
         count: data.augmentations, magnitude: data.augmentationStrength)
     }
@@ -142,20 +151,23 @@ public final class Assembly {
       joinsAnswers: data.joinsAnswers, reads: reads)
   }
 
-  /// The regions of a split's pictures; nil for a model that reads pixels.
+  /// The regions of a split's pictures; nil for a model that reads pixels alone.
   ///
+  /// - Parameter path: a store, or a folder with a store for each split; nil for the recipe's.
   /// - Throws: `SettingsError` where the recipe names none, or where their features are of another
   ///   width than the model reads.
-  public func regionSource(_ split: Split) throws -> RegionSource? {
-    guard let needed = input.regions else { return nil }
-    guard !recipe.data.regions.isEmpty else {
+  public func regionSource(_ split: Split, at path: String? = nil) throws -> RegionSource? {
+    guard let needed = input.regions, needed.cells == nil else { return nil }
+    let path = path ?? recipe.data.regions
+    guard !path.isEmpty else {
       throw SettingsError(
         "data.regions: \(recipe.model.name) reads regions; name a feature store "
           + "(`tandem regions extract` makes one)")
     }
-    let source = try RegionSource(path: recipe.data.regions, split: split)
+    let source = try RegionSource(path: path, split: split)
     let width = source.store.header.featureWidth
-    guard width == needed.featureWidth else {
+    // Where the model makes features itself, the store's boxes and classes are read.
+    guard needed.pixels != nil || width == needed.featureWidth else {
       throw SettingsError(
         "model.config.featureWidth: the model reads features of width \(needed.featureWidth), "
           + "\(source.store.path) has \(width); --set model.config.featureWidth=\(width)")
@@ -209,7 +221,10 @@ public final class Assembly {
         seed: choice.map { RandomStream(seed: seed).child($0.name).key } ?? seed,
         isShuffled: training || isPart),
       examplesPerStep: choice?.examples ?? recipe.batch.examples,
-      badRecords: recipe.data.badRecords)
+      badRecords: recipe.data.badRecords,
+      readsSecondText: objectives.contains {
+        $0.definition.stream == choice?.name ?? "" && $0.definition.readsSecondText
+      })
   }
 
   /// The objective of a type, where the recipe has one.
@@ -225,6 +240,7 @@ public final class Assembly {
   func metrics(_ step: PreparedStep) throws -> [Metric] {
     try withoutGradients {
       var pending: [PendingMetric] = []
+      let step = try step.chosen(by: objectives, seed: recipe.seed, encode: encode)
       for microbatch in step.microbatches {
         let encoding = try encode(microbatch.batch, .inference)
         for (place, objective) in objectives.enumerated() {
@@ -236,5 +252,17 @@ public final class Assembly {
       let sums = try Readout(pending.map(\.sum)).values()
       return zip(pending, sums).map { Metric($0.name, sum: $1, count: $0.count) }
     }
+  }
+}
+
+/// Tells objectives of one name apart: "mlm", "mlm@questions" on a stream, "mlm#2".
+private struct ObjectiveTitles {
+  private var counts: [String: Int] = [:]
+
+  mutating func next(_ choice: Recipe.ObjectiveChoice) -> String {
+    let title = choice.stream.isEmpty ? choice.name : "\(choice.name)@\(choice.stream)"
+    counts[title, default: 0] += 1
+    let number = counts[title] ?? 1
+    return number == 1 ? title : "\(title)#\(number)"
   }
 }

@@ -39,7 +39,7 @@ public enum Evaluation {
     }
     let total = assembly.objectives.reduce(0.0) { total, objective in
       total + objective.definition.weight
-        * (sums["\(objective.definition.name).loss"]?.value ?? 0)
+        * (sums["\(objective.definition.title).loss"]?.value ?? 0)
     }
     return (
       [Metric("loss", sum: total, count: 1)] + order.compactMap { sums[$0] }, skipped: bad.count

@@ -19,13 +19,19 @@ public final class Predictor {
   public let assembly: Assembly
   /// Names the weights: "best (step 1000)".
   public let checkpointTitle: String
+  private let regions: PredictionRegions
+  private var stores: PredictionStores?
 
   /// Opens a run's best or last weights.
   ///
-  /// - Parameter device: where it runs; nil is where the run ran, or the processor without a GPU.
+  /// - Parameters:
+  ///   - device: where it runs; nil is where the run ran, or the processor without a GPU.
+  ///   - regions: where regions of pictures are found that somebody asks about.
   public init(
-    _ path: String, choice: CheckpointFolder.Choice = .best, device: String? = nil
+    _ path: String, choice: CheckpointFolder.Choice = .best, device: String? = nil,
+    regions: PredictionRegions = PredictionRegions()
   ) throws {
+    self.regions = regions
     directory = try RunDirectory.open(path)
     card = try directory.card()
     let checkpoint = try directory.checkpoints.open(choice)
@@ -53,8 +59,16 @@ public final class Predictor {
     var stream = RandomStream(seed: 0)
     let record = Record(id: image, pictures: [image], texts: [text])
     let builder = try assembly.builder(
-      OneRecord(record: record), regions: assembly.regionSource(.test), training: false)
+      OneRecord(record: record), regions: regionStores().source(ofPicture: image),
+      training: false)
     return try builder.example(at: 0, using: &stream)
+  }
+
+  private func regionStores() throws -> PredictionStores {
+    if let stores { return stores }
+    let opened = try PredictionStores(assembly, regions)
+    stores = opened
+    return opened
   }
 
   func encoding(_ sequences: [InputSequence]) throws -> Encoding {

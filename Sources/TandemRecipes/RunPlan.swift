@@ -23,7 +23,8 @@ public struct RunPlan: Sendable {
     let recipe = assembly.recipe
     let train = loaders.training.index
     let held = loaders.evaluation.index
-    let sample = try loaders.training.prepared(stepsDone)
+    let prepared = try loaders.training.prepared(stepsDone)
+    let sample = try prepared.choosingFirst()
     var lines: [Line] = []
     func add(_ title: String, _ text: String) { lines.append(Line(title: title, text: text)) }
     let trunk = assembly.store.parameters.filter { !assembly.isHead($0.name) }
@@ -58,11 +59,19 @@ public struct RunPlan: Sendable {
       "\(recipe.compute.device), \(recipe.compute.precision.rawValue), "
         + "\(card.environment.threads) threads, \(card.environment.kernels.title) kernels, "
         + "\(card.environment.cpu)")
-    if rate > 0 {
-      let seconds = Self.seconds(assembly, rowsPerStep: sample.rowCount, rate: rate)
+    let hasNetwork = assembly.input.regions?.pixels != nil
+    if hasNetwork {
+      add("time", "not known beforehand: a network over pixels takes most of it")
+    } else if rate > 0 {
+      // A look at candidates is a forward, a third of what is learned from.
+      let rows = sample.rowCount + (prepared.candidates?.rowCount ?? 0) / 3
+      let seconds = Self.seconds(assembly, rowsPerStep: rows, rate: rate)
       add("time", "about \(grouped(Int((seconds / 60).rounded(.up)))) min on a machine left alone")
     }
-    add("memory", "about \(grouped(Self.megabytes(assembly, sample))) MB")
+    add(
+      "memory",
+      "about \(grouped(Self.megabytes(assembly, sample))) MB"
+        + (hasNetwork ? ", and what the network over pixels keeps of its layers" : ""))
     let changed = card.origins.filter { $0.value == "--set" }.keys.sorted()
     if !changed.isEmpty { add("changed", "by --set: " + changed.joined(separator: ", ")) }
     self.lines = lines

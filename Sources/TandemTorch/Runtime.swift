@@ -30,6 +30,19 @@ public enum TorchRuntime {
   /// Counts the most memory anew.
   public static func restartMemory() { ctorch_memory_restart() }
 
+  /// The multiplications and additions of all matrix products of this thread while `body` runs,
+  /// backward passes included. A count cannot lie in another.
+  public static func operations(_ body: () throws -> Void) throws -> Double {
+    try check(ctorch_count_operations(), "count")
+    do {
+      try body()
+    } catch {
+      _ = ctorch_counted_operations()
+      throw error
+    }
+    return ctorch_counted_operations()
+  }
+
   /// Sets the threads; call before the first operator.
   public static func configure(threads: Int) throws {
     guard let count = Int32(exactly: threads) else {

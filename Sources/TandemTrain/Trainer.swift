@@ -21,7 +21,7 @@ public enum TrainingOutcome: String, Sendable {
   case interrupted
 }
 
-/// Trains: rate → batch → encode → losses → backward → clip → update → report, step after step.
+/// Trains: rate → batch → choice among candidates → encode → losses → backward → clip → update → report, step after step.
 public struct Trainer {
   /// What a training run is made of; put together elsewhere.
   public struct Parts {
@@ -88,7 +88,9 @@ public struct Trainer {
     while state.outcome(under: recipe) == nil {
       let start = ContinuousClock.now
       let waitedBefore = parts.waited()
-      guard let material = try parts.nextStep() else { break }
+      guard let prepared = try parts.nextStep() else { break }
+      let material = try prepared.chosen(
+        by: parts.objectives, seed: recipe.seed, encode: parts.encode)
       try note(material.skipped, report)
       let rate =
         recipe.optimizer.learningRate * recipe.schedule.factor(step: state.step, of: recipe.steps)

@@ -11,7 +11,7 @@ struct Bench: ParsableCommand {
       Example:
         tandem bench --preset b32 --repeats 5
       """,
-    subcommands: [Model.self, Growth.self, Loading.self, Regions.self, Worker.self],
+    subcommands: [Model.self, Systems.self, Growth.self, Loading.self, Regions.self, Worker.self],
     defaultSubcommand: Model.self)
 }
 
@@ -144,6 +144,47 @@ extension Bench {
         printLine(
           "\(name) \(row.batch > 0 ? right("\(row.batch)", 5) : "     ")  \(precision) "
             + "\(right(time, 11)) \(right(fixed(row.rate, 1), 11)) \(right(percent(row.share), 9))")
+      }
+    }
+  }
+
+  struct Systems: ParsableCommand {
+    static let configuration = CommandConfiguration(
+      abstract: "Time a training step of each system at its published size.",
+      discussion: """
+        Masked words, dropout included, over about as many rows a step; each system in turn with \
+        ViLT. Weights are random.
+
+        Example:
+          tandem bench systems --rows 640 --rounds 5
+        """)
+    @Option(help: "Systems, between commas.")
+    var systems = SystemsBenchmark.all.joined(separator: ",")
+    @Option(help: "Rows of a step, text and picture.") var rows = 1280
+    @Option(help: "float32 or bfloat16.") var precision = Precision.float32
+    @Option(help: "Timed steps of each, after two that warm up.") var rounds = 5
+    @Option(help: "Threads inside an operator; 0 for all cores.") var threads = 0
+    @Flag(help: "Print a JSON line a system.") var json = false
+
+    func validate() throws {
+      guard rounds > 0, rows > 0 else {
+        throw ValidationError("--rounds and --rows must be at least 1")
+      }
+    }
+
+    func run() throws {
+      if !json {
+        printLine("system        sequences   rows   median ms   GFLOP/s   of ViLT's rate")
+      }
+      try SystemsBenchmark.run(
+        Lists.words(systems), rows: rows, precision: precision, rounds: rounds, threads: threads
+      ) { row in
+        guard !json else { return printLine(try JSONValue(encoding: row).compact) }
+        printLine(
+          row.system.padding(toLength: 12, withPad: " ", startingAt: 0)
+            + right("\(row.sequences)", 11) + right("\(row.rows)", 7)
+            + right(fixed(row.milliseconds, 1), 12) + right(fixed(row.rate, 1), 10)
+            + right(percent(row.shareOfViLT), 17))
       }
     }
   }

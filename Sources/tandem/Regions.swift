@@ -66,6 +66,8 @@ struct RegionsExtract: ParsableCommand {
   @Option(help: "From this confidence on a box is kept.") var threshold = 0.2
   @Option(help: "COCO's instances: describe these boxes instead of finding some.")
   var given: String?
+  @Flag(help: "Keep the classes and attributes that --given names, not those the network sees.")
+  var knownLabels = false
   @Flag(help: "A box around the whole picture comes last.") var wholePicture = false
   @Flag(inversion: .prefixedNo, help: "Keep the probabilities of all classes.")
   var probabilities = true
@@ -80,6 +82,7 @@ struct RegionsExtract: ParsableCommand {
     guard [detector, crops, grid].compactMap({ $0 }).count == 1 else {
       throw ValidationError("needs one of --detector, --crops and --grid")
     }
+    if knownLabels, given == nil { throw ValidationError("--known-labels needs --given") }
     if grid != nil, given != nil { throw ValidationError("--grid has its own boxes") }
     guard fewest >= 0, most >= max(1, fewest), boxes.map({ $0 > 0 }) ?? true else {
       throw ValidationError("needs 0 ≤ --fewest ≤ --most and --boxes above 0")
@@ -95,7 +98,7 @@ struct RegionsExtract: ParsableCommand {
     let start = ContinuousClock.now
     var first: Int?
     let summary = try RegionExtraction.run(
-      pictures, with: extractor(),
+      pictures, with: labelled(extractor()),
       given: given.map { try AnnotatedPictures.boxes(annotations: $0) },
       into: output,
       RegionExtraction.Settings(featureType: precision, batch: batch, loaders: loaders)
@@ -118,6 +121,11 @@ struct RegionsExtract: ParsableCommand {
     guard summary.stored + summary.earlier > 0 else {
       throw DataError("\(source): no picture could be stored")
     }
+  }
+
+  private func labelled(_ base: any RegionExtractor) throws -> any RegionExtractor {
+    guard knownLabels, let given else { return base }
+    return try LabelledExtractor(base, annotations: given)
   }
 
   private func extractor() throws -> any RegionExtractor {

@@ -48,6 +48,18 @@ struct Evaluate: ParsableCommand {
   }
 }
 
+/// Where a run that reads regions finds those of a picture.
+struct PictureStores: ParsableArguments {
+  @Option(
+    name: .customLong("regions"),
+    help: "A store of the pictures' regions, or a folder with a store for each split.")
+  var path: String?
+  @Option(help: "Whose store to look in, where several splits have pictures of one name.")
+  var split: Split?
+
+  var regions: PredictionRegions { PredictionRegions(path: path, split: split) }
+}
+
 struct Predict: ParsableCommand {
   static let configuration = CommandConfiguration(
     abstract: "Answer a question, fill masked words, or score a text about a picture.",
@@ -57,6 +69,10 @@ struct Predict: ParsableCommand {
         tandem predict runs/pretrained --image cat.jpg --mask "a [MASK] on a sofa"
         tandem predict runs/pretrained --image cat.jpg --text "a cat on a sofa"
         tandem predict runs/demo --input questions.jsonl --output answers.jsonl
+        tandem predict runs/uniter --image cat.jpg --question "what is it?" --regions features
+
+      A run that reads regions finds them in the store of its recipe, or in --regions, which
+      `tandem regions extract` makes.
       """)
   @Argument(help: ArgumentHelp("The directory of the run.", valueName: "run")) var path: String
   @Option(help: "A JPEG, PNG or WebP file.") var image: String?
@@ -69,6 +85,7 @@ struct Predict: ParsableCommand {
   @Option(help: "best or last.") var checkpoint: CheckpointFolder.Choice = .best
   @Option(help: "cpu, cuda or cuda:N; without it the run's own, or cpu where there is no GPU.")
   var device: String?
+  @OptionGroup var stores: PictureStores
   @Flag(help: "Print JSON.") var json = false
 
   func validate() throws {
@@ -85,7 +102,9 @@ struct Predict: ParsableCommand {
   }
 
   func run() throws {
-    let predictor = try Predictor(path, choice: checkpoint, device: device)
+    let predictor = try Predictor(
+      path, choice: checkpoint, device: device,
+      regions: stores.regions)
     if let input, let output {
       let console = Console(isQuiet: json)
       try BatchPrediction.run(predictor, input: input, output: output) { done, total in
@@ -137,10 +156,12 @@ struct Embed: ParsableCommand {
   @Option(help: "best or last.") var checkpoint: CheckpointFolder.Choice = .best
   @Option(help: "cpu, cuda or cuda:N; without it the run's own, or cpu where there is no GPU.")
   var device: String?
+  @OptionGroup var stores: PictureStores
 
   func run() throws {
-    let vector = try Predictor(path, choice: checkpoint, device: device).embedding(
-      image: image, text: text)
+    let predictor = try Predictor(
+      path, choice: checkpoint, device: device, regions: stores.regions)
+    let vector = try predictor.embedding(image: image, text: text)
     printLine(try JSONValue(encoding: vector).compact)
   }
 }

@@ -19,6 +19,8 @@ struct LessonSettings {
   var recomputation = Recomputation.none
   var kernels = KernelTable.plain
   var rate = 0.01
+  var matching = ImageTextMatching.Options()
+  var hasAlignment = true
 }
 
 /// A model with every pre-training objective, and steps to learn from.
@@ -43,12 +45,13 @@ final class Lesson {
     input = ViLT.input(config, Toy.specials)
     var patches = MaskedPatchPrediction.Options()
     patches.kind = .pixels
-    let definitions = [
+    var definitions = [
       ObjectiveDefinition(MaskedLanguageModeling.self, typed: .init()),
-      ObjectiveDefinition(ImageTextMatching.self, typed: .init()),
+      ObjectiveDefinition(ImageTextMatching.self, typed: settings.matching),
       ObjectiveDefinition(WordPatchAlignment.self, typed: .init()),
       ObjectiveDefinition(MaskedPatchPrediction.self, typed: patches),
     ]
+    if !settings.hasAlignment { definitions.remove(at: 2) }
     objectives = try definitions.map { [model, store] in
       ($0, try $0.built(model.facts, at: store.root))
     }
@@ -58,15 +61,24 @@ final class Lesson {
   private func step(_ number: Int) throws -> PreparedStep {
     let mixture = try Mixture(objectives.map(\.definition))
     var sequences: [MixedSequence] = []
-    for position in 0..<6 {
-      let example = try Toy.example(
+    let examples = try (0..<6).map { position in
+      try Toy.example(
         position, "playing red star above blue circles",
         Toy.picture(64, 32 + 16 * (position % 3), key: UInt64(10 + position)))
+    }
+    for (position, example) in examples.enumerated() {
       let context = try Toy.context(
         input, position: position, pair: UInt64(position / 2),
-        other: Toy.picture(32, 32, key: 99))
+        other: Toy.picture(32, 32, key: 99), step: examples)
       sequences += try mixture.sequences(
         mixture.passes, example, context, RandomStream(seed: UInt64(100 * number + position)))
+    }
+    let packer = MicrobatchPacker(
+      input, rowBudget: 200, isPinned: settings.device != .cpu)
+    if let candidates = Candidates(sequences, packer) {
+      return PreparedStep(
+        step: number, epoch: 0, microbatches: [], candidates: candidates,
+        denominators: mixture.denominators(candidates.firstKept), exampleCount: 6, skipped: [])
     }
     let halves = [sequences.prefix(9), sequences.dropFirst(9)].map(Array.init)
     return PreparedStep(

@@ -14,6 +14,12 @@ import Testing
   /// The tiny world where recipes for Scenes look for their data, with random regions.
   private func workspace(width: Int = 12, regions: String = "regions") throws -> Workspace {
     let work = try Workspace.withData()
+    // VisualBERT reads two captions of a picture.
+    for split in ["train", "validation", "test"] {
+      let captions = try work.text("captions/\(split).jsonl")
+      let others = captions.replacingOccurrences(of: "\"caption\":\"", with: "\"caption\":\"the ")
+      try work.write(captions + others, to: "captions/\(split).jsonl")
+    }
     // The recipes want an answer nine times.
     let questions = try work.text("questions/train.jsonl")
     try work.write(questions + questions + questions, to: "questions/train.jsonl")
@@ -115,6 +121,38 @@ import Testing
     #expect(Words.colours.contains { answer.output.contains($0) }, "\(answer.output)")
   }
 
+  /// VL-BERT over pixels with a store's boxes and classes, whose features are of any width, and
+  /// Pixel-BERT over pixels without a store.
+  @Test(arguments: ["vl-bert", "pixel-bert"]) func networksLearnAlong(_ system: String) throws {
+    let work = try workspace(width: 7)
+    let hasStore = system == "vl-bert"
+    let set = Self.set(
+      Self.settings.filter { !$0.hasPrefix("model.preset") }
+        + ["model.preset=tiny-end-to-end", "data.mirrors=true"]
+        + (hasStore
+          ? [] : ["data.regions=", "data.sampledRegions=3", "model.config.cellPooling=1"]))
+    try work.good(["pretrain", "\(system)/scenes", "--output", "pre"] + set)
+    #expect(work.lines("pre/metrics.jsonl").count == 3)
+    try work.good(
+      ["finetune", "\(system)/scenes-questions", "--from", "pre", "--output", "vqa"] + set)
+    let evaluated = try work.succeed("evaluate", "vqa", "--json")
+    #expect(evaluated.output.contains("vqa.accuracy"))
+    let answer = try work.succeed(
+      "predict", "vqa", "--image", "questions/pictures/16.png", "--question",
+      "what colour is the square")
+    #expect(Words.colours.contains { answer.output.contains($0) }, "\(answer.output)")
+
+    try work.fail(
+      ["pretrain", "\(system)/scenes", "--output", "other"] + set
+        + Self.set(["model.config.network.name=resnet11"]), code: ExitCode.badData,
+      saying: ["resnet11", "resnet10"])
+    guard hasStore else { return }
+    try work.fail(
+      ["pretrain", "vl-bert/scenes", "--output", "other"] + set
+        + Self.set(["data.augmentations=2"]), code: ExitCode.usage,
+      saying: ["data.augmentations"])
+  }
+
   @Test func systemsAreCompared() throws {
     let work = try workspace()
     let command =
@@ -178,6 +216,7 @@ import Testing
       ["pretrain", "visualbert/scenes"],
       [
         "mixture.steps=one", "objectives.0.ratio=0", "objectives.1.ratio=0",
+        "objectives.2.ratio=0",
         "mixture.masking=conditional",
       ],
       "ratios", "sum to nothing"
@@ -207,6 +246,28 @@ import Testing
       code: ExitCode.usage, saying: ["another list of classes", "pre"])
   }
 
+  /// Each split has a picture "16": whose is meant must be said, or another's regions would answer.
+  @Test func regionsOfAnotherSplitDoNotAnswer() throws {
+    let work = try workspace()
+    let set = Self.set(Self.settings("uniter"))
+    try work.good(["finetune", "uniter/scenes-questions", "--output", "vqa"] + set)
+    try FileManager.default.createDirectory(
+      atPath: work.file("split"), withIntermediateDirectories: true)
+    try store(work.file("split/train"), width: 12)
+    try store(work.file("split/test"), width: 12)
+    let ask = [
+      "predict", "vqa", "--image", "questions/pictures/16.png", "--question", "what colour",
+    ]
+    try work.fail(
+      ask + ["--regions", "split"], code: ExitCode.usage, saying: ["train, test", "--split"])
+    let own = try work.finished(ask)
+    #expect(own.code == ExitCode.good, "\(own.errors)")
+    #expect(
+      try work.finished(ask + ["--regions", "split", "--split", "train"]).output == own.output)
+    try work.fail(
+      ask + ["--regions", "nowhere"], code: ExitCode.badData, saying: ["nowhere: no such store"])
+  }
+
   /// Texts alone beside pairs, through the same layers.
   @Test func textsAloneAreLearnedBesidePairs() throws {
     let work = try workspace()
@@ -215,7 +276,10 @@ import Testing
     }
     try work.write(RecipeText.vlbertWithTexts(Words.vocabulary.count), to: "texts.json")
     try work.good(["pretrain", "texts.json", "--output", "run"])
-    #expect(work.lines("run/metrics.jsonl").count == 3)
+    let lines = work.lines("run/metrics.jsonl")
+    #expect(lines.count == 3)
+    // The two of one name are told apart.
+    #expect(lines[2].contains("\"mlm.loss\"") && lines[2].contains("\"mlm@texts.loss\""))
   }
 }
 

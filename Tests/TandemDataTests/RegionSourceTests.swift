@@ -1,6 +1,7 @@
 import Foundation
 import TandemCore
 import TandemData
+import TandemImage
 import TandemRegions
 import TandemText
 import TandemTorch
@@ -87,6 +88,93 @@ private struct FourPictures: Dataset {
     #expect(cut.pictures[0].key == whole.pictures[0].key)
     let empty = message { _ = try builder(path).example(at: 3, using: &stream) }
     #expect(empty?.contains("no region") == true)
+  }
+
+  /// Records whose pictures are files: one of 100 × 50 pixels, its left half red.
+  private struct RealPicture: Dataset {
+    static let name = "real"
+    static let summary = "for tests"
+    let count = 1
+    let path: String
+    init(folder: TemporaryFolder) throws {
+      let pixels = (0..<50 * 100).flatMap { place -> [UInt8] in
+        place % 100 < 50 ? [200, 0, 0] : [0, 0, 200]
+      }
+      path = try folder.file("0.png", Image(width: 100, height: 50, pixels: pixels).pngData())
+    }
+    init(root: String, split: Split) throws { throw DataError("made of a picture") }
+    func record(at index: Int) throws -> Record {
+      Record(id: "train/0", pictures: [path], texts: ["red star"])
+    }
+  }
+
+  /// For a network in the model: pixels at its size, a store's boxes, mirrored together.
+  @Test func pixelsAreReadBesideRegions() throws {
+    let folder = try TemporaryFolder()
+    let path = folder.path + "/store"
+    try store(path, ["0": 4])
+    var reading = PictureReading(
+      resize: .fit(shorter: 25, longer: 100, multiple: 1),
+      regions: try RegionSource(path: path, split: .train))
+    reading.mirrors = true
+    reading.cacheBytes = 1 << 20
+    let builder = ExampleBuilder(
+      dataset: try RealPicture(folder: folder), tokenizer: try Toy.tokenizer(), reading: reading,
+      textPieces: 6)
+    var keys: [Bool: UInt64] = [:]
+    for seed in 0..<20 {
+      var stream = RandomStream(seed: UInt64(seed))
+      let picture = try builder.example(at: 0, using: &stream).pictures[0]
+      let image = try #require(picture.image)
+      let regions = try #require(picture.regions)
+      #expect(image.width == 50 && image.height == 25)
+      #expect(regions.count == 4 && regions.features.isEmpty)
+      let isMirrored = image.pixels[0] == 0
+      #expect(regions.boxes[0] == (isMirrored ? 0.5 : 0))
+      #expect(keys[isMirrored] == nil || keys[isMirrored] == picture.key)
+      keys[isMirrored] = picture.key
+    }
+    #expect(keys.count == 2 && keys[true] != keys[false])
+    // The store's picture is 100 × 50.
+    reading.resize = .square(side: 30)
+    let square = ExampleBuilder(
+      dataset: try RealPicture(folder: folder), tokenizer: try Toy.tokenizer(), reading: reading,
+      textPieces: 6)
+    let refused = message {
+      var stream = RandomStream(seed: 1)
+      _ = try square.example(at: 0, using: &stream)
+    }
+    #expect(refused?.contains("0.png") == true && refused?.contains("30×30") == true)
+  }
+
+  @Test func cellsOfPixelsAreSampled() throws {
+    let folder = try TemporaryFolder()
+    var reading = PictureReading(resize: .multiple(of: 1))
+    reading.cells = CellInput(stride: 10, pooling: 1)
+    for (most, count) in [(0, 50), (7, 7), (60, 50)] {
+      reading.sampledRegions = most
+      let builder = ExampleBuilder(
+        dataset: try RealPicture(folder: folder), tokenizer: try Toy.tokenizer(),
+        reading: reading, textPieces: 6)
+      func picture(_ seed: UInt64) throws -> Picture {
+        var stream = RandomStream(seed: seed)
+        return try builder.example(at: 0, using: &stream).pictures[0]
+      }
+      #expect(try (picture(1).cells?.count ?? 50) == count)
+      #expect(try picture(1).cells == picture(1).cells && picture(1).key == picture(1).key)
+      #expect(try (picture(1).key != picture(2).key) == (count < 50))
+    }
+    reading.cells = CellInput(stride: 40, pooling: 2)
+    let large = ExampleBuilder(
+      dataset: try RealPicture(folder: folder), tokenizer: try Toy.tokenizer(), reading: reading,
+      textPieces: 6)
+    var stream = RandomStream(seed: 1)
+    #expect(try large.example(at: 0, using: &stream).pictures[0].cells == nil)
+    reading.cells = CellInput(stride: 60, pooling: 2)
+    let tooLarge = ExampleBuilder(
+      dataset: large.dataset, tokenizer: large.tokenizer, reading: reading, textPieces: 6)
+    let refused = message { _ = try tooLarge.example(at: 0, using: &stream) }
+    #expect(refused?.contains("0.png") == true && refused?.contains("61 pixels") == true)
   }
 
   /// Drawn anew each time, in order, and equal for equal draws.

@@ -95,6 +95,48 @@ private struct Pairs: Dataset {
     }
   }
 
+  @Test func siblingsShowThePictureWithAnotherText() throws {
+    let pairs = [
+      ("a", "1"), ("b", "1"), ("a", "2"), ("c", "3"), ("a", "1"), ("b", "4"), ("d", "5"),
+      ("d", "5"),
+    ]
+    let index = try PairIndex(Pairs(pairs), groupsPictures: true) { $0.texts[0] }
+    #expect(index.hasSecondTexts)
+    var stream = RandomStream(seed: 1)
+    let expected: [Set<Int>] = [[2], [5], [0, 4], [], [2], [1], [], []]
+    for (record, siblings) in expected.enumerated() {
+      var found: Set<Int> = []
+      for _ in 0..<60 {
+        if let one = try index.sibling(of: record, using: &stream) { found.insert(one) }
+      }
+      #expect(found == siblings, "record \(record)")
+    }
+    // Each of many as often as any other.
+    let many = try PairIndex(
+      Pairs((0..<9).map { ("p", "\($0)") } + [("q", "0")]), groupsPictures: true
+    ) { $0.texts[0] }
+    var counts = [Int](repeating: 0, count: 10)
+    for _ in 0..<4000 {
+      counts[try #require(try many.sibling(of: 3, using: &stream))] += 1
+    }
+    #expect(counts[3] == 0 && counts[9] == 0)
+    #expect((0..<9).filter { $0 != 3 }.allSatisfy { abs(counts[$0] - 500) < 107 }, "\(counts)")
+  }
+
+  @Test func theOnlySiblingIsFound() throws {
+    let pairs = (0..<3000).map { _ in ("same", "text") } + [("same", "other")]
+    let index = try PairIndex(Pairs(pairs), groupsPictures: true) { $0.texts[0] }
+    var stream = RandomStream(seed: 2)
+    #expect(try index.sibling(of: 17, using: &stream) == 3000)
+    #expect(index.hasSecondTexts)
+    for lonely in [[("a", "1"), ("b", "2"), ("b", "2")], []] {
+      let index = try PairIndex(Pairs(lonely), groupsPictures: true) { $0.texts[0] }
+      #expect(!index.hasSecondTexts)
+    }
+    let plain = try PairIndex(Pairs(pairs)) { $0.texts[0] }
+    #expect(message { _ = try plain.sibling(of: 0, using: &stream) }?.contains("grouped") == true)
+  }
+
   @Test func sharedPicturesAreCountedOnce() throws {
     let one = try PairIndex(Pairs([("a", "1"), ("a", "2"), ("b", "1"), ("c", "1")])) { $0.texts[0] }
     let two = try PairIndex(Pairs([("a", "5"), ("c", "6"), ("c", "1"), ("d", "1")])) { $0.texts[0] }

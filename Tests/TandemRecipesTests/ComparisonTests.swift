@@ -51,6 +51,30 @@ import Testing
     }
   }
 
+  @Test func switchesAreTurnedOneAtATime() throws {
+    let plan = try Ablation.plan(
+      ofSwitchesIn: "uniter/scenes", variants: ["fewer words: objectives.0.options.probability=0.3"]
+    )
+    #expect(
+      plan.entrants.map(\.name) == [
+        "as it is", "joint masking", "whole words", "without wpa", "fewer words",
+      ])
+    #expect(plan.entrants[1].settings == ["mixture.masking=joint"])
+    // Words are masked in captions and in questions.
+    #expect(
+      plan.entrants[2].settings == [
+        "objectives.0.options.wholeWords=true", "objectives.5.options.wholeWords=true",
+      ])
+    #expect(plan.entrants[3].objectives == ["mlm", "itm", "mrfr", "mrc"])
+    #expect(plan.entrants[4].settings == ["objectives.0.options.probability=0.3"])
+    let joint = try Ablation.plan(ofSwitchesIn: "vl-bert/scenes", variants: []).entrants
+    #expect(
+      joint.map(\.name) == ["as it is", "conditional masking", "words by pieces", "with wpa"])
+    #expect(throws: (any Error).self) {
+      _ = try Ablation.plan(ofSwitchesIn: "uniter/scenes", variants: ["nameless"])
+    }
+  }
+
   /// Numbers of three seeds become the table and its verdicts.
   @Test func resultsBecomeATable() throws {
     var plan = ComparisonPlan()

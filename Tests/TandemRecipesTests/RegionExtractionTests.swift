@@ -146,6 +146,41 @@ import Testing
     #expect(cells.boxes.suffix(4).map { ($0 * 7).rounded() } == [384, 384, 448, 448])
   }
 
+  /// Classes and attributes are the annotations' own; a box around everything is background.
+  @Test func knownLabelsTakeThePlaceOfSeenOnes() throws {
+    let folder = try Folder()
+    let file = folder.path + "/instances.json"
+    try AtomicFile.write(
+      utf8: """
+        {"images": [{"id": 7, "file_name": "a.png", "width": 64, "height": 64}],
+         "categories": [{"id": 3, "name": "cat"}, {"id": 9, "name": "dog"}],
+         "annotations": [
+          {"id": 1, "image_id": 7, "category_id": 9, "bbox": [2, 3, 28, 37], "area": 1036,
+           "iscrowd": 0, "attributes": ["small", "red"]},
+          {"id": 2, "image_id": 7, "category_id": 3, "bbox": [30, 30, 9, 9], "area": 81,
+           "iscrowd": 0, "attributes": ["small"]}]}
+        """, to: file)
+    let store = ParameterStore(seed: 3)
+    _ = try EfficientNetLiteClassifier(at: store.root)
+    let base = try CropExtractor(
+      source: StoredWeights(store), title: "random", addsWholePicture: true)
+    let extractor = try LabelledExtractor(base, annotations: file)
+    let header = extractor.header(.float32)
+    #expect(header.classNames == ["cat", "dog"] && header.attributeNames == ["red", "small"])
+    let image = try DrawnPictures.drawn(0).image
+    let boxes = try #require(try AnnotatedPictures.boxes(annotations: file)["a"])
+    let record = try #require(
+      try extractor.regions([image], ids: ["a"], boxes: [boxes]).first)
+    #expect(record.objectIDs == [1, 0, -1] && record.objectConfidences == [1, 1, 0])
+    // "red" says more of the dog than "small", which both are.
+    #expect(record.attributeIDs == [0, 1, -1] && record.attributeConfidences == [1, 1, 0])
+    #expect(record.classProbabilities == [0, 0, 1, 0, 1, 0, 1, 0, 0])
+    #expect(record.shapeFault == nil && record.featureWidth == 1280)
+    #expect(throws: (any Error).self) {
+      _ = try extractor.regions([image], ids: ["stranger"], boxes: [boxes])
+    }
+  }
+
   @Test func namesThatCollideAreRefused() throws {
     let folder = try Folder()
     let image = try DrawnPictures.drawn(0).image

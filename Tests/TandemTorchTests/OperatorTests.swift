@@ -45,4 +45,32 @@ import TestSupport
     #expect(!TorchRuntime.cpuCapability.isEmpty)
     #expect(TorchRuntime.threads >= 1)
   }
+
+  /// A linear layer of 5 rows, 7 to 11: 2·5·7·11, and as much again for each gradient; a batch of 3
+  /// products besides. What runs outside the count is not in it.
+  @Test(arguments: [LinearKernels.plain, .oneDNN]) func operationsAreCounted(
+    _ kernels: LinearKernels
+  ) throws {
+    let x = try leaf(Tensor.full([5, 7], 0.5))
+    let weight = try leaf(Tensor.full([11, 7], 0.25))
+    let one = 2.0 * 5 * 7 * 11
+    let forward = try TorchRuntime.operations {
+      _ = try withoutGradients { try x.linear(weight, nil, kernels: kernels) }
+    }
+    #expect(forward == one)
+    _ = try x.linear(weight, nil, kernels: kernels)
+    let both = try TorchRuntime.operations {
+      try x.linear(weight, nil, kernels: kernels).sum().backward()
+    }
+    #expect(both == 3 * one)
+    let pile = try Tensor.full([3, 4, 2], 1)
+    // 3 times 2·4·2·4.
+    let products = try TorchRuntime.operations { _ = try pile.matmul(pile.transposed(1, 2)) }
+    #expect(products == 192)
+    let refused = try TorchRuntime.operations {
+      let inner: Double? = try? TorchRuntime.operations {}
+      #expect(inner == nil)
+    }
+    #expect(refused == 0)
+  }
 }

@@ -41,13 +41,18 @@ package enum Toy {
   /// What preparation asks for, with strangers that are always the same.
   package static func context(
     _ input: InputSpecification, position: Int = 0, pair: UInt64 = 1, other: Picture,
-    otherText: String = "left of star"
+    otherText: String = "left of star", secondText: String? = nil, step: [Example] = [],
+    belong: @escaping @Sendable (_ picture: Example, _ text: Example) -> Bool = {
+      $0.index == $1.index
+    }
   ) throws -> PreparationContext {
     let text = try tokenizer().encode(otherText)
+    let second = try secondText.map { try tokenizer().encode($0) }
     return PreparationContext(
       specials: specials, input: input, positionInStep: position,
       pairStream: RandomStream(seed: pair), otherPicture: { _, _ in other },
-      otherText: { _, _ in text })
+      otherText: { _, _ in text }, secondText: { _, _ in second },
+      examplesOfStep: step, belong: belong)
   }
 
   /// What a model with square patches reads, one row ahead of them.

@@ -232,6 +232,10 @@ typedef struct {
 } CTorchMemory;
 void ctorch_memory_restart(void);
 CTorchStatus ctorch_memory(CTorchMemory *memory);
+/// From here on counts the multiplications and additions of this thread's matrix products.
+CTorchStatus ctorch_count_operations(void);
+/// Ends the count; how many there were.
+double ctorch_counted_operations(void);
 int32_t ctorch_thread_count(void);
 const char *ctorch_version(void);
 /// What libtorch's kernels were chosen for, for example "AVX512".

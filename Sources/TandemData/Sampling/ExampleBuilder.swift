@@ -8,9 +8,13 @@ public import TandemTorch
 public struct PictureReading: Sendable {
   /// To what size pixels are brought; nil where the model reads none.
   public var resize: ResizeRule?
-  /// Where regions come from; nil where the model reads none.
+  public var filter = ResizeFilter.bicubic
+  /// Where regions come from; nil where the model reads none. With `resize` too, pixels are read
+  /// beside them.
   public var regions: RegionSource?
-  /// At most so many regions, drawn anew each time; 0 for all.
+  /// How pictures are cut into cells, where those are what the model reads.
+  public var cells: CellInput?
+  /// At most so many regions or cells, drawn anew each time; 0 for all.
   public var sampledRegions = 0
   /// The most regions that the model takes: the first ones are kept.
   public var mostRegions = Int.max
@@ -92,8 +96,13 @@ public struct ExampleBuilder: Sendable {
 
   /// A picture file as the model reads it, augmented where the recipe asks for it.
   public func picture(_ path: String, using stream: inout RandomStream) throws -> Picture {
-    guard let source = reading.regions else { return try pixels(path, using: &stream) }
-    let key = stableHash(path)
+    guard let source = reading.regions else {
+      let picture = try pixels(path, using: &stream)
+      guard let cells = reading.cells, let image = picture.image else { return picture }
+      try checked(path) { try cells.check(image.size) }
+      return cells.sampled(picture, most: reading.sampledRegions, using: &stream)
+    }
+    var key = stableHash(path)
     var regions = try source.regions(ofPicture: path)
     guard regions.count > 0 else {
       throw DataError("\(source.store.path): \(path) has no region")
@@ -101,8 +110,22 @@ public struct ExampleBuilder: Sendable {
     if regions.count > reading.mostRegions {
       regions = regions.selected(Array(0..<reading.mostRegions))
     }
+    var image: Image?
+    if reading.resize != nil {
+      let whole = try cache.image(key) { try sized(decoded(path)) }
+      try checked(path) { try regions.check(over: whole.size) }
+      let isMirrored = reading.mirrors && stream.next() & 1 == 1
+      image = isMirrored ? whole.mirrored() : whole
+      if isMirrored {
+        regions = regions.mirrored()
+        key = mixed(key)
+      }
+      // The model makes its own.
+      regions.features = []
+      regions.featureWidth = 0
+    }
     guard reading.sampledRegions > 0, regions.count > reading.sampledRegions else {
-      return Picture(key: key, regions: regions)
+      return Picture(key: key, image: image, regions: regions)
     }
     let draw = stream.next()
     var own = RandomStream(seed: draw)
@@ -111,8 +134,17 @@ public struct ExampleBuilder: Sendable {
       places.swapAt(place, place + own.below(places.count - place))
     }
     return Picture(
-      key: mixed(key ^ draw),
+      key: mixed(key ^ draw), image: image,
       regions: regions.selected(places.prefix(reading.sampledRegions).sorted()))
+  }
+
+  /// Names the picture in what is wrong with it.
+  private func checked(_ path: String, _ check: () throws -> Void) throws {
+    do {
+      try check()
+    } catch let error as DataError {
+      throw DataError(file: path, error.description)
+    }
   }
 
   private func pixels(_ path: String, using stream: inout RandomStream) throws -> Picture {
@@ -144,6 +176,6 @@ public struct ExampleBuilder: Sendable {
     guard let resize = reading.resize else {
       throw DataError("the model reads no pixels")
     }
-    return try image.resized(by: resize)
+    return try image.resized(by: resize, filter: reading.filter)
   }
 }

@@ -13,21 +13,33 @@ public struct ExampleStream: Sendable {
 
   /// Reads every record of the split once, undecoded.
   ///
-  /// - Parameter badRecords: how many may be unreadable.
+  /// - Parameters:
+  ///   - badRecords: how many may be unreadable.
+  ///   - readsSecondText: whether objectives ask for second texts of pictures.
+  /// - Throws: `DataError` where they do and no picture has two texts.
   public init(
     name: String = "", builder: ExampleBuilder, order: SampleOrder, examplesPerStep: Int,
-    badRecords: Int = 0
+    badRecords: Int = 0, readsSecondText: Bool = false
   ) throws {
     self.name = name
     self.builder = builder
     self.order = order
     self.examplesPerStep = examplesPerStep
-    index = try PairIndex(builder.dataset, badRecords: badRecords) { builder.text(of: $0) }
+    index = try PairIndex(
+      builder.dataset, badRecords: badRecords, groupsPictures: readsSecondText
+    ) { builder.text(of: $0) }
+    guard !readsSecondText || index.hasSecondTexts else {
+      throw DataError(
+        "an objective asks for two texts of a picture (itm with negatives=second), but no picture of "
+          + "these \(index.count) records has two different ones: give each picture a record for "
+          + "each of its texts, or --set objectives.N.options.negatives=text")
+    }
   }
 
   /// What preparation of one example of a step may ask for.
   func context(
-    position: Int, pairStream: RandomStream, _ input: InputSpecification, _ specials: SpecialTokens
+    position: Int, pairStream: RandomStream, step: [Example], _ input: InputSpecification,
+    _ specials: SpecialTokens
   ) -> PreparationContext {
     PreparationContext(
       specials: specials, input: input, positionInStep: position, pairStream: pairStream,
@@ -49,6 +61,15 @@ public struct ExampleStream: Sendable {
         let other = try index.stranger(
           to: example.index, replacingPicture: false, using: &stream)
         return try builder.tokenized(at: other).first ?? .init()
-      })
+      },
+      secondText: { [builder, index] example, stream in
+        // Of the record itself where it has several.
+        let own = example.texts.dropFirst().filter { $0.ids != example.texts[0].ids }
+        if !own.isEmpty { return own[stream.below(own.count)] }
+        let other = try index.sibling(of: example.index, using: &stream)
+        return try other.flatMap { try builder.tokenized(at: $0).first }
+      },
+      examplesOfStep: step,
+      belong: { [index] picture, text in index.belongs(picture: picture.index, text: text.index) })
   }
 }

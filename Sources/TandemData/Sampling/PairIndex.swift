@@ -8,20 +8,27 @@ public struct PairIndex: Sendable {
   private let pictures: SpilledArray<UInt64>
   private let texts: SpilledArray<UInt64>
   private let pairs: SpilledSet
+  /// Pairs of pictures with texts that are not the first of their records.
+  private let furtherPairs: SpilledSet
+  private let groups: PictureGroups?
   /// Records that cannot be read: they make no pairs.
   private let unreadable: Set<Int>
 
   /// Reads every record of the split once, undecoded.
   ///
-  /// - Parameter badRecords: how many may be unreadable; they are left out.
+  /// - Parameters:
+  ///   - badRecords: how many may be unreadable; they are left out.
+  ///   - groupsPictures: whether `sibling` will be asked.
   public init(
-    _ dataset: any Dataset, badRecords: Int = 0, text: (Record) -> String
+    _ dataset: any Dataset, badRecords: Int = 0, groupsPictures: Bool = false,
+    text: (Record) -> String
   ) throws {
     var bad = BadRecords(allowed: badRecords)
     var unreadable: Set<Int> = []
     pictures = try SpilledArray(count: dataset.count)
     texts = try SpilledArray(count: dataset.count)
     pairs = try SpilledSet(capacity: dataset.count)
+    var further: [UInt64] = []
     for index in 0..<dataset.count {
       let record: Record
       do {
@@ -36,7 +43,12 @@ public struct PairIndex: Sendable {
       pictures[index] = picture
       texts[index] = words
       pairs.insert(Self.pair(picture, words))
+      further += record.texts.dropFirst().filter { $0 != record.texts[0] }
+        .map { Self.pair(picture, stableHash($0)) }
     }
+    furtherPairs = try SpilledSet(capacity: further.count)
+    for pair in further { furtherPairs.insert(pair) }
+    groups = groupsPictures ? try PictureGroups(pictures, leavingOut: unreadable) : nil
     self.unreadable = unreadable
     pictures.release()
     texts.release()
@@ -58,10 +70,27 @@ public struct PairIndex: Sendable {
     return shared.count
   }
 
+  /// Whether some picture has two different texts; only where pictures are grouped.
+  public var hasSecondTexts: Bool {
+    furtherPairs.count > 0
+      || groups?.hasGroup { texts[$0] != texts[$1] } == true
+  }
+
+  /// A record that shows the picture of record `index` with another text; nil where there is none.
+  ///
+  /// - Throws: `DataError` where pictures are not grouped.
+  public func sibling(of index: Int, using stream: inout RandomStream) throws -> Int? {
+    guard let groups else {
+      throw DataError("records were not grouped by their pictures: no second text can be found")
+    }
+    return groups.member(with: pictures[index], using: &stream) { texts[$0] != texts[index] }
+  }
+
   /// Whether some record shows the picture of record `picture` with the text of record `text`.
   public func belongs(picture: Int, text: Int) -> Bool {
     pictures[picture] == pictures[text]
       || pairs.contains(Self.pair(pictures[picture], texts[text]))
+      || furtherPairs.contains(Self.pair(pictures[picture], texts[text]))
   }
 
   /// A record whose picture no record shows with the text of `text`, or whose text no record has

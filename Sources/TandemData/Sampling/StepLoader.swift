@@ -62,74 +62,46 @@ public struct StepLoader: Sendable {
       // The main data count as read even in a step that learns from elsewhere.
       guard !own.isEmpty else { continue }
       let random = source.name.isEmpty ? stream : stream.child(source.name)
-      for position in 0..<source.examplesPerStep {
-        let place = source.order[step * source.examplesPerStep + position]
+      /// What `body` makes of a record; nothing of a bad one, which is noted.
+      func unlessBad<Made>(_ index: Int, _ body: () throws -> Made) throws -> Made? {
         do {
-          sequences += try self.sequences(place.index, position, source, own, random)
-          exampleCount += 1
+          return try body()
         } catch let error as CancellationError {
           throw error
         } catch {
           let of = source.name.isEmpty ? "" : " of \(source.name)"
-          skipped.append("record \(place.index)\(of): \(error)")
+          skipped.append("record \(index)\(of): \(error)")
+          return nil
         }
       }
-    }
-    return PreparedStep(
-      step: step, epoch: order[step * main.examplesPerStep].epoch,
-      microbatches: try cut(sequences), denominators: mixture.denominators(sequences),
-      exampleCount: exampleCount, skipped: skipped)
-  }
-
-  private func sequences(
-    _ index: Int, _ position: Int, _ source: ExampleStream, _ passes: [[Int]],
-    _ stream: RandomStream
-  ) throws -> [MixedSequence] {
-    let own = stream.child(UInt64(position))
-    var picture = own.child("picture")
-    let example = try source.builder.example(at: index, using: &picture)
-    let context = source.context(
-      position: position, pairStream: stream.child("pair").child(UInt64(position / 2)), input,
-      specials)
-    return try mixture.sequences(passes, example, context, own)
-  }
-
-  /// Fills packed batches up to the row budget. Sequences of like length come together, so that
-  /// attention serves many of them in one call.
-  func cut(_ sequences: [MixedSequence]) throws -> [Microbatch] {
-    var units: [[MixedSequence]] = []
-    var groups: [Int: Int] = [:]
-    for sequence in sequences {
-      if sequence.group != 0, let unit = groups[sequence.group] {
-        units[unit].append(sequence)
-      } else {
-        if sequence.group != 0 { groups[sequence.group] = units.count }
-        units.append([sequence])
+      // All of them first: objectives may take from one example for another.
+      let examples = try (0..<source.examplesPerStep).compactMap { position in
+        let place = source.order[step * source.examplesPerStep + position]
+        return try unlessBad(place.index) {
+          var picture = random.child(UInt64(position)).child("picture")
+          return (position, try source.builder.example(at: place.index, using: &picture))
+        }
+      }
+      let all = examples.map(\.1)
+      for (position, example) in examples {
+        let context = source.context(
+          position: position, pairStream: random.child("pair").child(UInt64(position / 2)),
+          step: all, input, specials)
+        let made = try unlessBad(example.index) {
+          try mixture.sequences(own, example, context, random.child(UInt64(position)))
+        }
+        guard let made else { continue }
+        sequences += made
+        exampleCount += 1
       }
     }
-    func rows(_ unit: [MixedSequence]) -> Int {
-      unit.reduce(0) { $0 + input.rowCount($1.sequence) }
-    }
-    let sized = units.map { (unit: $0, rows: rows($0)) }
-    let order = sized.indices.sorted { (sized[$0].rows, $0) < (sized[$1].rows, $1) }
-    var result: [Microbatch] = []
-    var current: [MixedSequence] = []
-    var filled = 0
-    func flush() throws {
-      guard !current.isEmpty else { return }
-      result.append(
-        Microbatch(
-          batch: try PackedBatch(current.map(\.sequence), input, isPinned: isPinned),
-          sequences: current))
-      current = []
-      filled = 0
-    }
-    for place in order {
-      if filled > 0, filled + sized[place].rows > rowBudget { try flush() }
-      current += sized[place].unit
-      filled += sized[place].rows
-    }
-    try flush()
-    return result
+    let packer = MicrobatchPacker(input, rowBudget: rowBudget, isPinned: isPinned)
+    let candidates = Candidates(sequences, packer)
+    return PreparedStep(
+      step: step, epoch: order[step * main.examplesPerStep].epoch,
+      microbatches: candidates == nil ? try packer.microbatches(sequences) : [],
+      candidates: candidates,
+      denominators: mixture.denominators(candidates?.firstKept ?? sequences),
+      exampleCount: exampleCount, skipped: skipped)
   }
 }

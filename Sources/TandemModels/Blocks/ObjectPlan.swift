@@ -29,8 +29,10 @@ struct ObjectPlan {
   private let regions: RegionPlan
   private let unitCount: Int
   private let standInCount: Int
-  /// Boxes of whole pictures, [P, 4].
-  private var wholeBoxes: [Float] = []
+  /// A network makes whole pictures' features: one view for each distinct picture.
+  private let seesPixels: Bool
+  /// Boxes of whole pictures, [P, 4], over the picture's size.
+  private(set) var wholeBoxes: [Float] = []
   /// For each view of a whole picture its rows in [U regions; X stand-ins].
   private var views: [[Int]] = []
 
@@ -42,6 +44,7 @@ struct ObjectPlan {
     unitCount = batch.unitCount
     let width = batch.specification.regions?.featureWidth ?? 1
     standInCount = batch.replacements.count / width
+    seesPixels = batch.specification.regions?.pixels != nil
     try layWholeBoxes(batch.pictures)
     layObjects(batch)
   }
@@ -68,6 +71,7 @@ struct ObjectPlan {
     /// Objects whose appearance is a whole picture's, and its view.
     var viewed: [(object: Int, view: Int)] = []
     var nextRow = 0
+    if seesPixels { views = batch.pictures.map { _ in [] } }
     for sequence in 0..<batch.sequenceCount {
       let place = batch.pictureOfSequence[sequence]
       let textCount = batch.textLayout.rows(of: sequence).count
@@ -77,7 +81,8 @@ struct ObjectPlan {
         nextRow = rows.upperBound
         count = 1 + rows.count
         let isOpen = batch.hidden[sequence].isEmpty && batch.replaced[sequence].isEmpty
-        let view = isOpen ? openViews[place] ?? views.count : views.count
+        var view = isOpen ? openViews[place] ?? views.count : views.count
+        if seesPixels { view = place }
         if view == views.count { views.append(rows.compactMap(known)) }
         if isOpen { openViews[place] = view }
         viewed.append((boxes.count, view))
@@ -86,7 +91,7 @@ struct ObjectPlan {
         objects += boxes.count..<boxes.count + count
         boxes += [unitCount + place] + regions.regions[rows]
         appearances += [0] + rows.map { known($0) ?? -1 }
-        words += [0] + rows.map { known($0) == nil ? 1 : 0 }
+        words += [0] + rows.map { regions.isHidden[$0] ? 1 : 0 }
       } else {
         looksOfText.append(-1)
         hasTextAlone = true
@@ -130,7 +135,10 @@ struct ObjectPlan {
   /// A whole picture's is the mean of what a sequence sees of it, over n + 10⁻⁵ as published: what
   /// is hidden must not show in it, so that it is a sequence's own where something is hidden. All
   /// of them are one product, whose factor is mostly zeros but small.
-  func features(on device: Device) throws -> Tensor {
+  ///
+  /// - Parameter made: what a network in the model has made, in place of all that.
+  func features(on device: Device, made: RegionNetwork.Features?) throws -> Tensor {
+    if let made { return try .concatenated([made.regions_UF, made.wholes_PF]) }
     let known_UXF = try regions.features(on: device)
     let columns = unitCount + standInCount
     var shares = [Float](repeating: 0, count: views.count * columns)

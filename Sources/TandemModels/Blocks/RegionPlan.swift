@@ -10,11 +10,15 @@ struct RegionPlan {
   /// For each region row its content: a region, then (U) what stands for hidden ones, then (U + 1…)
   /// the features that stand in for others.
   private(set) var contents: [Int] = []
+  /// For each region row whether the sequence must not see it.
+  private(set) var isHidden: [Bool] = []
+  /// Something stands for hidden ones: not where they are dark in the pixels themselves.
   private(set) var hidesAny = false
 
   init(_ batch: PackedBatch) {
     self.batch = batch
     let hiddenRow = batch.unitCount
+    let masksPixels = batch.specification.regions?.masksPixels ?? false
     var nextReplacement = hiddenRow + 1
     for sequence in 0..<batch.sequenceCount {
       let replaced = batch.replaced[sequence]
@@ -28,11 +32,15 @@ struct RegionPlan {
       let units = picture.firstUnit..<picture.firstUnit + picture.unitCount
       regions += units
       contents += units
+      isHidden += repeatElement(false, count: units.count)
       for unit in batch.hidden[sequence] {
+        isHidden[start + unit] = true
+        guard !masksPixels else { continue }
         contents[start + unit] = hiddenRow
         hidesAny = true
       }
       for unit in replaced {
+        isHidden[start + unit] = false
         contents[start + unit] = nextReplacement
         nextReplacement += 1
       }
@@ -41,7 +49,10 @@ struct RegionPlan {
 
   /// Features of the regions of distinct pictures and of those that stand in for others,
   /// [U + X, F].
-  func features(on device: Device) throws -> Tensor {
+  ///
+  /// - Parameter made: features [U, F] of a network in the model, in place of those that were read.
+  func features(on device: Device, made: Tensor? = nil) throws -> Tensor {
+    if let made { return made }
     let width = batch.specification.regions?.featureWidth ?? 0
     let own = try batch.features.tensor([batch.unitCount, width], on: device)
     guard batch.replacements.count > 0 else { return own }

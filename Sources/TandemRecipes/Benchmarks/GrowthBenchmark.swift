@@ -67,7 +67,7 @@ public enum GrowthBenchmark {
   private static func row(
     _ axis: GrowthRow.Axis, _ config: ViLT.Config, _ precision: Precision, batch: Int, repeats: Int
   ) throws -> GrowthRow {
-    let bench = try ModelBench(config, precision, .measured)
+    let bench = try ModelBench<ViLT>(config, precision, .measured)
     func timed(_ recomputation: Recomputation) throws -> (milliseconds: Double, megabytes: Double) {
       TorchRuntime.restartMemory()
       let row = try bench.time(
@@ -80,7 +80,7 @@ public enum GrowthBenchmark {
     return GrowthRow(
       axis: axis,
       value: axis == .length
-        ? ModelBench.words + 3 + side * side : axis == .batch ? batch : config.layers,
+        ? SyntheticInputs.words + 3 + side * side : axis == .batch ? batch : config.layers,
       milliseconds: kept.milliseconds, megabytes: kept.megabytes,
       recomputedMilliseconds: again.milliseconds, recomputedMegabytes: again.megabytes)
   }

@@ -93,11 +93,6 @@ public enum RegionBenchmark {
     return Suppression(
       classes: classes, boxes: boxes, candidates: candidates, milliseconds: median(milliseconds))
   }
-
-  private static func median(_ values: [Double]) -> Double {
-    let sorted = values.sorted()
-    return sorted.isEmpty ? 0 : sorted[sorted.count / 2]
-  }
 }
 
 /// Random weights whose blocks add little: without trained norms the sums over the blocks would

@@ -174,7 +174,7 @@ public struct Comparison {
     case .pretraining:
       recipe = try RecipeCatalog.find("\(entrant.model)/\(plan.data)")
       recipe.objectives = try kept(entrant, of: recipe)
-      steps = plan.pretrainingPasses / (try passesPerStep(recipe))
+      steps = Int(Double(plan.pretrainingPasses) / (try forwardsPerStep(recipe)))
       assignments += entrant.settings
     case .task(let task, _):
       recipe = try RecipeCatalog.find("\(entrant.model)/\(plan.data)-\(task)")
@@ -187,20 +187,28 @@ public struct Comparison {
       JSONValue(encoding: recipe), origin: "recipe", set: assignments + plan.settings)
   }
 
-  private func passesPerStep(_ recipe: Recipe) throws -> Int {
+  /// How many forwards of a batch of the main data a step has; a stream of fewer examples counts for
+  /// as much less.
+  private func forwardsPerStep(_ recipe: Recipe) throws -> Double {
     guard recipe.mixture.steps == .all else { return 1 }
     let definitions = try recipe.objectives.map {
       try Catalog.definition($0, recipe.mixture.masking)
     }
-    return max(1, try Mixture(definitions).passes.count)
+    let forwards = try Mixture(definitions).passes.reduce(0.0) { sum, pass in
+      let name = pass.first.map { definitions[$0].stream } ?? ""
+      let examples = recipe.streams.first { $0.name == name }?.examples
+      return sum + Double(examples ?? recipe.batch.examples) / Double(recipe.batch.examples)
+    }
+    return max(1, forwards)
   }
 
   private func kept(_ entrant: Entrant, of recipe: Recipe) throws -> [Recipe.ObjectiveChoice] {
     guard !entrant.objectives.isEmpty else { return recipe.objectives }
     // One that the recipe lacks comes with its defaults.
-    return try entrant.objectives.map { name in
+    return try entrant.objectives.flatMap { name in
       _ = try Catalog.objective(name)
-      return recipe.objectives.first { $0.name == name } ?? Recipe.ObjectiveChoice(name)
+      let own = recipe.objectives.filter { $0.name == name }
+      return own.isEmpty ? [Recipe.ObjectiveChoice(name)] : own
     }
   }
 
@@ -283,7 +291,8 @@ public struct Comparison {
       parameters: predictor.assembly.store.parameterCount
         - table.reduce(0) { $0 + $1.count },
       secondsPerStep: seconds.isEmpty ? 0 : seconds[seconds.count / 2],
-      megabytes: meter.megabytes(), curve: curve(lines, recipe.recipe), gradients: gradients)
+      megabytes: meter.megabytes(), curve: curve(lines, recipe.recipe, arm.stage),
+      gradients: gradients)
   }
 
   private func probe(_ arm: ComparisonArm, _ assembly: Assembly) throws -> GradientProbe? {
@@ -311,10 +320,16 @@ public struct Comparison {
       recipe, at: path, from: initial, time: time, isInterrupted: isInterrupted)
   }
 
-  private func curve(_ lines: [MetricsLine], _ recipe: Recipe) -> [[Double]] {
-    let metric = recipe.objectives.lazy.compactMap { choice in
-      (try? Catalog.objective(choice.name) as? any DownstreamTask.Type)?.mainMetric
-    }.first
+  private func curve(
+    _ lines: [MetricsLine], _ recipe: Recipe, _ stage: ComparisonArm.Stage
+  ) -> [[Double]] {
+    // Some objectives of pre-training answer too, but what is compared there is the loss.
+    let metric =
+      stage == .pretraining
+      ? nil
+      : recipe.objectives.lazy.compactMap { choice in
+        (try? Catalog.objective(choice.name) as? any DownstreamTask.Type)?.mainMetric
+      }.first
     return lines.filter { $0.kind == .evaluation }.map { line in
       [Double(line.step), metric.flatMap { line.metrics[$0] } ?? line.loss]
     }

@@ -94,15 +94,23 @@ public struct AnnotatedPictures: Sendable {
     }
   }
 
-  /// The boxes of every picture of an instances file by the picture's name without an ending, for
-  /// features of given boxes; the pictures themselves may lie anywhere.
-  public static func boxes(annotations: String) throws -> [String: [Box]] {
-    let file = try AnnotatedPictures(annotations: annotations, opensPictures: false)
-    var boxes: [String: [Box]] = [:]
-    for entry in file.entries {
+  /// An instances file whose pictures may lie anywhere.
+  static func known(annotations: String) throws -> AnnotatedPictures {
+    try AnnotatedPictures(annotations: annotations, opensPictures: false)
+  }
+
+  /// The single objects of every picture by the picture's name without an ending.
+  func objectsByPicture() -> [String: [AnnotatedObject]] {
+    var objects: [String: [AnnotatedObject]] = [:]
+    for entry in entries {
       let name = URL(filePath: entry.file).lastPathComponent
-      boxes[PictureList.id(name)] = entry.objects.filter { !$0.isCrowd }.map(\.box)
+      objects[PictureList.id(name)] = entry.objects.filter { !$0.isCrowd }
     }
-    return boxes
+    return objects
+  }
+
+  /// Their boxes, for features of given boxes.
+  public static func boxes(annotations: String) throws -> [String: [Box]] {
+    try known(annotations: annotations).objectsByPicture().mapValues { $0.map(\.box) }
   }
 }

@@ -38,9 +38,13 @@ public struct ResNetShape: Hashable, Sendable, Codable {
     self.epsilon = epsilon
   }
 
+  /// A block a stage, for trials.
+  public static let resNet10 = ResNetShape(blocks: [1, 1, 1, 1], hasBottlenecks: false)
   public static let resNet18 = ResNetShape(blocks: [2, 2, 2, 2], hasBottlenecks: false)
+  public static let resNet34 = ResNetShape(blocks: [3, 4, 6, 3], hasBottlenecks: false)
   public static let resNet50 = ResNetShape(blocks: [3, 4, 6, 3], hasBottlenecks: true)
   public static let resNet101 = ResNetShape(blocks: [3, 4, 23, 3], hasBottlenecks: true)
+  public static let resNet152 = ResNetShape(blocks: [3, 8, 36, 3], hasBottlenecks: true)
 
   /// Channels of C2 to C5.
   public var channels: [Int] { [64, 128, 256, 512].map { $0 * expansion } }
@@ -56,18 +60,25 @@ public struct ResNet: Backbone {
 
   /// Claims `conv1`, `bn1` and `layer1` to `layer4`, or fewer.
   ///
-  /// - Parameter stages: how many of the four.
-  public init(_ shape: ResNetShape, stages: Int = 4, at path: ParameterPath) throws {
+  /// - Parameters:
+  ///   - stages: how many of the four.
+  ///   - frozen: how much never learns, counted as ``isFrozen(_:stages:)`` does.
+  public init(
+    _ shape: ResNetShape, stages: Int = 4, frozen: Int = 0, at path: ParameterPath
+  ) throws {
     guard shape.blocks.count == 4, (1...4).contains(stages) else {
       throw VisionError(
         "a ResNet has 4 stages and at least one is used; \(shape.blocks.count) were given and "
           + "\(stages) asked for")
     }
     self.shape = shape
+    func learning(_ stage: Int) -> ParameterPath { stage <= frozen ? path.fixed : path }
     stem = try NormedConvolution(
       ConvolutionShape(3, 64, size: 7, stride: 2), shape.norm, epsilon: shape.epsilon,
-      rectifier: .relu, at: path / "conv1", norm: path / "bn1")
-    self.stages = try (0..<stages).map { try ResNetStage(shape, stage: $0 + 2, at: path) }
+      rectifier: .relu, at: learning(1) / "conv1", norm: learning(1) / "bn1")
+    self.stages = try (2..<stages + 2).map {
+      try ResNetStage(shape, stage: $0, at: learning($0))
+    }
   }
 
   public var levels: [FeatureLevel] {
@@ -101,6 +112,11 @@ public struct ResNetStage {
 
   /// Claims `layer1` (stage 2) to `layer4` (stage 5) under `path`.
   public init(_ shape: ResNetShape, stage: Int, at path: ParameterPath) throws {
+    try self.init(shape, stage: stage, blocks: path / "layer\(stage - 1)")
+  }
+
+  /// The same with a name of its own: claims `0`, `1`, … under `path`.
+  public init(_ shape: ResNetShape, stage: Int, blocks path: ParameterPath) throws {
     guard shape.blocks.count == 4, (2...5).contains(stage) else {
       throw VisionError("a ResNet has stages 2 to 5; stage \(stage) was asked for")
     }
@@ -114,7 +130,7 @@ public struct ResNetStage {
       try ResidualBlock(
         shape, input: block == 0 ? input : output, output: output,
         stride: block == 0 && place > 0 && !isDilated ? 2 : 1, dilation: isDilated ? 2 : 1,
-        at: path / "layer\(place + 1)" / block)
+        at: path / block)
     }
   }
 

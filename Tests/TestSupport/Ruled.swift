@@ -1,12 +1,11 @@
 // Numbers that a name and a place determine, as make_vision.py gives them, and what it keeps of
 // large tensors.
 
-import TandemNN
-import TandemTorch
-import TestSupport
+package import TandemNN
+package import TandemTorch
 
 /// Uniform in centre ± bound.
-func ruled(
+package func ruled(
   _ name: String, _ shape: [Int], bound: Float = 1, centre: Float = 0
 ) throws -> Tensor {
   let start = stableHash(name)
@@ -20,7 +19,7 @@ func ruled(
 }
 
 /// Weights by their names, for whatever a model claims.
-func ruledWeights(_ claim: (ParameterPath) throws -> Void) throws -> GivenWeights {
+package func ruledWeights(_ claim: (ParameterPath) throws -> Void) throws -> GivenWeights {
   let store = ParameterStore(seed: 1)
   try claim(store.root)
   var shapes = store.buffers.mapValues(\.shape)
@@ -45,7 +44,7 @@ func ruledWeights(_ claim: (ParameterPath) throws -> Void) throws -> GivenWeight
 }
 
 /// A model with weights by their names.
-func ruledModel<Model>(
+package func ruledModel<Model>(
   precision: Precision = .float32, _ make: (ParameterPath) throws -> Model
 ) throws -> (model: Model, store: ParameterStore) {
   let weights = try ruledWeights { _ = try make($0) }
@@ -57,7 +56,7 @@ func ruledModel<Model>(
 
 /// How far a tensor is from the numbers that the script kept of it, in units of its root mean square,
 /// or the relative difference of the norms where that is larger.
-func summaryDifference(_ found: Tensor, _ expected: Tensor) throws -> Double {
+package func summaryDifference(_ found: Tensor, _ expected: Tensor) throws -> Double {
   let kept = try expected.floats()
   let flat = try found.detached().to(.float32).contiguous().reshaped([-1]).floats()
   let norm = flat.reduce(0) { $0 + Double($1) * Double($1) }.squareRoot()
@@ -72,7 +71,7 @@ func summaryDifference(_ found: Tensor, _ expected: Tensor) throws -> Double {
 }
 
 /// What many layers lose in float32 against float64.
-enum DeepTolerance {
-  static let map = 5e-5
-  static let gradient = 1e-3
+package enum DeepTolerance {
+  package static let map = 5e-5
+  package static let gradient = 1e-3
 }
