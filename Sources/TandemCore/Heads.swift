@@ -196,8 +196,10 @@ public struct AnswerHead {
   let last: Linear
   let specification: Specification
 
+  /// - Parameter priors: what the logits start at, [C]; nil for 0.
   public init(
-    _ specification: Specification, classes: Int, _ facts: ModelFacts, at root: ParameterPath
+    _ specification: Specification, classes: Int, priors: [Float]? = nil, _ facts: ModelFacts,
+    at root: ParameterPath
   ) throws {
     let width = specification.reads == .pooled ? facts.pooledWidth : facts.width
     let inner = specification.widening * width
@@ -205,7 +207,9 @@ public struct AnswerHead {
     self.specification = specification
     first = try Linear(width, inner, at: root / specification.first)
     norm = try LayerNorm(inner, epsilon: specification.epsilon, at: root / specification.norm)
-    last = try Linear(inner, classes, at: root / specification.last)
+    last = try Linear(
+      inner, classes, biasStarts: priors.map { .values($0) } ?? .zeros,
+      at: root / specification.last)
   }
 
   /// Logits of some sequences, [N, C], float32.

@@ -48,6 +48,9 @@ public struct Recipe: Codable, Sendable, Equatable {
     /// The feature store of the pictures' regions, or a folder with one for each split; empty where
     /// the model reads pixels.
     public var regions = ""
+    /// Features are brought to mean 0 and deviation 1, number by number, by those of the training
+    /// pictures; the published models read them as they are.
+    public var standardizesFeatures = false
     /// At most so many regions of a picture in training, drawn anew each time; 0 for all
     /// (Pixel-BERT draws 100 cells).
     public var sampledRegions = 0

@@ -22,4 +22,30 @@ public enum AnswerVocabulary {
     }
     return kept.sorted { (-$0.value, $0.key) < (-$1.value, $1.key) }.prefix(limit).map(\.key)
   }
+
+  /// The mean score of each answer over all records, between half a record's share and its
+  /// opposite: none is impossible, none certain.
+  ///
+  /// - Parameter score: of an answer that so many of a record's people give.
+  public static func priors(
+    of answers: [String], _ dataset: any Dataset, badRecords: Int = 0,
+    score: (_ count: Int, _ people: Int) -> Double
+  ) throws -> [Double] {
+    var sums: [String: Double] = [:]
+    var bad = BadRecords(allowed: badRecords)
+    var records = 0
+    for index in 0..<dataset.count {
+      do {
+        let given = try dataset.record(at: index).answers
+        for (answer, same) in Dictionary(grouping: given, by: { $0 }) {
+          sums[answer, default: 0] += score(same.count, given.count)
+        }
+        records += 1
+      } catch {
+        try bad.note("\(error)")
+      }
+    }
+    let least = 0.5 / Double(max(1, records))
+    return answers.map { min(1 - least, max(least, (sums[$0] ?? 0) / Double(max(1, records)))) }
+  }
 }

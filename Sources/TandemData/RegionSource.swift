@@ -5,10 +5,14 @@ public import TandemRegions
 /// The regions of pictures, read from a feature store as they are asked for.
 public struct RegionSource: Sendable {
   public let store: FeatureStore
+  private let scaling: FeatureScaling?
 
-  /// - Parameter path: a store, or a folder with a store for each split.
+  /// - Parameters:
+  ///   - path: a store, or a folder with a store for each split.
+  ///   - scaling: what features go through; nil leaves them as they are.
   /// - Throws: `RegionError` where there is none.
-  public init(path: String, split: Split) throws {
+  public init(path: String, split: Split, scaling: FeatureScaling? = nil) throws {
+    self.scaling = scaling
     let own = "\(path)/\(split.rawValue)"
     store = try FeatureStore(
       path: FileManager.default.fileExists(atPath: own) ? own : path)
@@ -25,7 +29,9 @@ public struct RegionSource: Sendable {
         "\(store.path): has no regions of \(path) (looked for '\(last)'); "
           + "`tandem regions extract` adds them")
     }
-    return Regions(try store.record(of: name))
+    var regions = Regions(try store.record(of: name))
+    scaling?.apply(to: &regions.features)
+    return regions
   }
 
   public func contains(picture path: String) throws -> Bool {

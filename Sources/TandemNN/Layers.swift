@@ -10,10 +10,11 @@ public struct Linear {
 
   /// Claims `weight` [out, in] and, unless told otherwise, `bias` [out] (not decayed).
   public init(
-    _ input: Int, _ output: Int, bias: Bool = true, at path: ParameterPath
+    _ input: Int, _ output: Int, bias: Bool = true, biasStarts: Initializer = .zeros,
+    at path: ParameterPath
   ) throws {
     weight = try path("weight", [output, input], .product)
-    self.bias = bias ? try path("bias", [output], .zeros, decay: false) : nil
+    self.bias = bias ? try path("bias", [output], biasStarts, decay: false) : nil
     shape = LinearShape(input: input, output: output)
     path.store.note(shape)
   }

@@ -7,6 +7,8 @@ public enum Initializer: Sendable {
   /// Normal with mean 0, the BERT family's 0.02 unless said otherwise.
   case normal(deviation: Double = 0.02)
   case constant(Double)
+  /// These numbers, row by row.
+  case values([Float])
   /// The weight of a product over all dimensions but the first; its spread is the store's choice.
   case product
 }

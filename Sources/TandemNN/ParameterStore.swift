@@ -124,6 +124,11 @@ public final class ParameterStore {
     case .zeros: return try Tensor.zeros(shape)
     case .ones: return try Tensor.ones(shape)
     case .constant(let value): return try Tensor.full(shape, value)
+    case .values(let values):
+      guard values.count == shape.reduce(1, *) else {
+        throw ParameterError("'\(name)': \(values.count) numbers for the shape \(shape)")
+      }
+      return try Tensor(values, shape)
     case .product:
       let inputs = max(1, shape.dropFirst().reduce(1, *))
       let deviation =

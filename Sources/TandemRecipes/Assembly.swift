@@ -18,6 +18,8 @@ public final class Assembly {
   public let input: InputSpecification
   /// nil where the model reads no pixels.
   public let resize: ResizeRule?
+  /// What features of regions go through; set before any are read.
+  package var scaling: FeatureScaling?
   public let objectives: [(definition: ObjectiveDefinition, runner: any ObjectiveRunner)]
 
   /// - Parameters:
@@ -164,9 +166,13 @@ public final class Assembly {
         "data.regions: \(recipe.model.name) reads regions; name a feature store "
           + "(`tandem regions extract` makes one)")
     }
-    let source = try RegionSource(path: path, split: split)
+    let source = try RegionSource(path: path, split: split, scaling: scaling)
     let width = source.store.header.featureWidth
     // Where the model makes features itself, the store's boxes and classes are read.
+    guard recipe.data.standardizesFeatures == (scaling != nil) || needed.pixels != nil else {
+      throw SettingsError(
+        "data.standardizesFeatures: the features' mean and deviation are not at hand")
+    }
     guard needed.pixels != nil || width == needed.featureWidth else {
       throw SettingsError(
         "model.config.featureWidth: the model reads features of width \(needed.featureWidth), "

@@ -1,6 +1,7 @@
 internal import TandemCore
 internal import TandemData
 internal import TandemRegions
+internal import TandemTasks
 
 /// Fills what a recipe leaves to its data: answer vocabularies, and how many classes regions have.
 enum OptionFilling {
@@ -32,7 +33,14 @@ enum OptionFilling {
 
   private static func fillAnswers(_ recipe: inout Recipe, _ place: Int) throws {
     let choice = recipe.objectives[place]
-    if case .array(let answers)? = choice.options["answers"], !answers.isEmpty { return }
+    var answers: [String] = []
+    if case .array(let known)? = choice.options["answers"] {
+      answers = known.compactMap { if case .string(let answer) = $0 { answer } else { nil } }
+    }
+    var priors = 0
+    if case .array(let known)? = choice.options["priors"] { priors = known.count }
+    let needsPriors = choice.options["startsAtPriors"] == .bool(true) && priors == 0
+    guard answers.isEmpty || needsPriors else { return }
     var minimum = 1
     if case .integer(let count)? = choice.options["minimumCount"] { minimum = count }
     let stream = recipe.streams.first { $0.name == choice.stream }
@@ -40,9 +48,18 @@ enum OptionFilling {
       stream?.dataset ?? recipe.data.dataset,
       root: stream.map { $0.root.isEmpty ? recipe.data.root : $0.root } ?? recipe.data.root,
       split: .train)
-    let answers = try AnswerVocabulary.build(
-      dataset, minimumCount: minimum, badRecords: recipe.data.badRecords)
-    set(["answers": .array(answers.map { .string($0) })], &recipe, place)
+    let badRecords = recipe.data.badRecords
+    if answers.isEmpty {
+      answers = try AnswerVocabulary.build(
+        dataset, minimumCount: minimum, badRecords: badRecords)
+      set(["answers": .array(answers.map { .string($0) })], &recipe, place)
+    }
+    if needsPriors {
+      let shares = try AnswerVocabulary.priors(of: answers, dataset, badRecords: badRecords) {
+        VisualQuestionAnswering.score($0, of: $1)
+      }
+      set(["priors": .array(shares.map { .number($0) })], &recipe, place)
+    }
   }
 
   /// Counts that the store of regions knows; those that the recipe names stay.

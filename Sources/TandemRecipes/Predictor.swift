@@ -50,6 +50,7 @@ public final class Predictor {
     assembly = try Assembly(
       recipe, vocabularyFile: vocabulary, source: SafeTensorsSource(file),
       kernels: kernels, learns: false)
+    assembly.scaling = try RegionSummary(of: directory)?.scaling
     try assembly.store.loadReport().check()
     checkpointTitle = "\(choice.rawValue) (step \(checkpoint.state.step))"
   }

@@ -37,13 +37,13 @@ public final class TrainingRun {
     if source != nil {
       try assembly.store.loadReport().check(optional: assembly.isHead)
     }
-    let regions = try RegionSummary(recipe)
-    if let initial {
-      let earlier = try RunDirectory.open(initial)
+    let earlier = try initial.map { try RunDirectory.open($0) }
+    let regions = try RegionSummary(recipe, after: earlier)
+    assembly.scaling = regions?.scaling
+    if let earlier {
       try assembly.texts.check(
         against: TextReader(
           contentsOfFile: earlier.vocabularyFile, lowercased: recipe.data.lowercased))
-      try regions?.check(against: earlier)
     }
     let loaders = try RunLoaders(assembly)
     let kernels = try KernelMeasurement.of(
@@ -95,6 +95,7 @@ public final class TrainingRun {
       kernels: card.environment.kernels)
     try assembly.store.loadReport().check(
       optional: checkpoint == nil ? assembly.isHead : { _ in false })
+    assembly.scaling = try RegionSummary(of: directory)?.scaling
     let loaders = try RunLoaders(assembly)
     return TrainingRun(
       directory: directory, assembly: assembly, card: card,

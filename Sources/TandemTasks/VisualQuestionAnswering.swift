@@ -1,5 +1,6 @@
 // Visual question answering as classification over an answer vocabulary (Antol et al. 2015).
 
+internal import Foundation
 public import TandemCore
 public import TandemNN
 public import TandemTorch
@@ -28,6 +29,13 @@ public struct VisualQuestionAnswering: DownstreamTask {
     /// Leave out training questions none of whose answers is in the vocabulary, instead of
     /// counting them as bad records.
     public var dropsUnknown = false
+    /// The head's last bias starts where its answers are as probable as in training (Lin et al.
+    /// 2017, "Focal loss", §4.1); at 0, as published, hundreds of soft targets of which almost all
+    /// are 0 first push everything below the head one way, and what pre-training made is lost in it
+    /// (docs/results).
+    public var startsAtPriors = false
+    /// The mean score of each answer; empty: taken from the training split.
+    public var priors: [Double] = []
     public init() {}
   }
 
@@ -67,7 +75,29 @@ public struct VisualQuestionAnswering: DownstreamTask {
     let specification = try facts.need(
       facts.heads.answers, for: Self.name, "has no vector to answer from")
     self.options = options
-    head = try AnswerHead(specification, classes: options.answers.count, facts, at: root)
+    head = try AnswerHead(
+      specification, classes: options.answers.count, priors: try Self.startingLogits(options),
+      facts, at: root)
+  }
+
+  /// What makes each answer as probable as its prior, [C]; nil to start at 0.
+  private static func startingLogits(_ options: Options) throws -> [Float]? {
+    guard options.startsAtPriors else { return nil }
+    guard options.priors.count == options.answers.count,
+      options.priors.allSatisfy({ $0 > 0 && $0 < 1 })
+    else {
+      throw ParameterError(
+        "objectives.vqa.options.priors: expected a share between 0 and 1 for each of the "
+          + "\(options.answers.count) answers, found \(options.priors.count) numbers")
+    }
+    return options.priors.map { prior in
+      Float(options.targets == .soft ? log(prior / (1 - prior)) : log(prior))
+    }
+  }
+
+  /// The score of an answer that `count` of `humans` people give.
+  public static func score(_ count: Int, of humans: Int) -> Double {
+    humans == 1 ? 1 : min(1, 0.3 * Double(count))
   }
 
   public static func query(_ example: Example, _ options: Options) throws -> InputSequence {
@@ -85,7 +115,7 @@ public struct VisualQuestionAnswering: DownstreamTask {
     var scores: [Int: Double] = [:]
     for (answer, count) in Dictionary(grouping: answers, by: { $0 }).mapValues(\.count) {
       guard let place = options.answers.firstIndex(of: answer) else { continue }
-      scores[place] = answers.count == 1 ? 1 : min(1, 0.3 * Double(count))
+      scores[place] = score(count, of: answers.count)
     }
     guard !scores.isEmpty else {
       if options.dropsUnknown { return [] }

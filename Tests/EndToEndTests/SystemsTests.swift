@@ -109,6 +109,11 @@ import Testing
     }
     try work.good(
       ["finetune", "\(system)/scenes-questions", "--from", "pre", "--output", "vqa"] + set)
+    // Priors come from the training split: its three shapes are as frequent as they are there.
+    let priors = try work.json("vqa/run.json")["recipe.objectives"]
+    guard case .array(let tasks)? = priors, case .array(let shares)? = tasks[0]["options.priors"]
+    else { return }
+    #expect(abs(shares.compactMap(\.number).reduce(0, +) - 1) < 1e-6)
     let evaluated = try work.succeed("evaluate", "vqa", "--json")
     #expect(evaluated.output.contains("vqa.accuracy"))
     try work.good(
@@ -244,6 +249,15 @@ import Testing
       ["finetune", "uniter/scenes-questions", "--from", "pre", "--output", "vqa"] + set
         + Self.set(["data.regions=other"]),
       code: ExitCode.usage, saying: ["another list of classes", "pre"])
+    // Nor do features as they are fit weights that know scaled ones; the scaling goes along.
+    try work.fail(
+      ["finetune", "uniter/scenes-questions", "--from", "pre", "--output", "vqa"] + set
+        + Self.set(["data.standardizesFeatures=false"]),
+      code: ExitCode.usage, saying: ["data.standardizesFeatures", "pre"])
+    try work.good(
+      ["finetune", "uniter/scenes-questions", "--from", "pre", "--output", "vqa"] + set)
+    let scaling = try #require(try work.json("pre/regions.json")["scaling"])
+    #expect(try work.json("vqa/regions.json")["scaling"] == scaling)
   }
 
   /// Each split has a picture "16": whose is meant must be said, or another's regions would answer.

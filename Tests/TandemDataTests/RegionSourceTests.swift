@@ -53,6 +53,33 @@ private struct FourPictures: Dataset {
     #expect(missing?.contains("a/7.jpg") == true && missing?.contains("regions extract") == true)
   }
 
+  /// Columns of known mean and deviation, one that never changes among them.
+  @Test func featuresAreStandardized() throws {
+    let folder = try TemporaryFolder()
+    let path = folder.path + "/store"
+    let writer = try FeatureStoreWriter(
+      path: path, header: FeatureStoreHeader(featureType: .float32, featureWidth: 3, classCount: 0))
+    // Column 0: 1, 3, 5, 7 (mean 4, deviation √5); column 1: always 9; column 2: −2, 2, −2, 2.
+    for (id, features) in [("0", [1, 9, -2, 3, 9, 2]), ("1", [5, 9, -2, 7, 9, 2] as [Float])] {
+      try writer.write(
+        RegionRecord(
+          id: id, width: 10, height: 10, boxes: [0, 0, 5, 5, 5, 5, 9, 9], features: features,
+          featureWidth: 3))
+    }
+    try writer.finish()
+    writer.close()
+    let scaling = try FeatureScaling(of: FeatureStore(path: path))
+    #expect(scaling.mean == [4, 9, 0])
+    #expect(abs(scaling.deviation[0] - Float(5).squareRoot()) < 1e-6)
+    #expect(scaling.deviation[1] == 1 && scaling.deviation[2] == 2)
+    let source = try RegionSource(path: path, split: .train, scaling: scaling)
+    let found = try source.regions(ofPicture: "1.jpg").features
+    let root = 1 / Float(5).squareRoot()
+    for (value, wanted) in zip(found, [root, 0, -1, 3 * root, 0, 1]) {
+      #expect(abs(value - wanted) < 1e-6)
+    }
+  }
+
   @Test func splitsMayHaveStoresOfTheirOwn() throws {
     let folder = try TemporaryFolder()
     try store(folder.path + "/validation", ["0": 1])

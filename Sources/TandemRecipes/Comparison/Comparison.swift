@@ -41,7 +41,7 @@ public struct ComparisonPlan: Codable, Sendable, Equatable {
   /// that all see as many pairs; 0 for the recipes' own steps.
   public var pretrainingPasses = 6000
   /// Steps of fine-tuning on each task; 0 for the recipe's own.
-  public var taskSteps: [String: Int] = ["questions": 4000, "retrieval": 400]
+  public var taskSteps: [String: Int] = ["questions": 2000, "retrieval": 400]
   /// Also fine-tune from random weights on these tasks.
   public var tasksWithoutPretraining = ["questions"]
   /// Records of the test split; 0 for all. Retrieval scores every pair of them.

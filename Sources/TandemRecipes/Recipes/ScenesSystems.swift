@@ -154,8 +154,10 @@ enum ScenesRecipes {
     recipe.mixture.masking = system.masking
     recipe.data.dataset = "scenes-captions"
     if system.objectives.contains(where: { $0.name == "mlm" }) { learnQuestionsWords(&recipe) }
-    recipe.steps = 3000
-    recipe.evaluation.every = 1000
+    // Masked words are learned faster by twice the rate that suits questions.
+    recipe.optimizer.learningRate = 1e-3
+    recipe.steps = 8000
+    recipe.evaluation.every = 2000
     return recipe
   }
 
@@ -186,6 +188,7 @@ enum ScenesRecipes {
         "vqa",
         options: .object([
           "targets": .string("soft"), "minimumCount": .integer(9), "dropsUnknown": .bool(true),
+          "startsAtPriors": .bool(true),
         ]))
     ]
     recipe.data.dataset = "scenes-questions"
@@ -219,6 +222,7 @@ enum ScenesRecipes {
       system.config.merging(["vocabulary": .integer(0)]) { own, _ in own })
     recipe.data.vocabulary = "data/scenes/vocab.txt"
     recipe.data.regions = system.regions
+    recipe.data.standardizesFeatures = !system.regions.isEmpty
     // Of 2.5e-4, 5e-4, 1e-3 and 2e-3 this answers best after 2 000 steps from random weights
     // (UNITER, validation).
     recipe.optimizer.learningRate = 5e-4
