@@ -21,7 +21,8 @@ public enum TrainingOutcome: String, Sendable {
   case interrupted
 }
 
-/// Trains: rate → batch → choice among candidates → encode → losses → backward → clip → update → report, step after step.
+/// Trains: rate → batch → choice among candidates → encode → losses → backward → clip → update →
+/// report, step after step.
 public struct Trainer {
   /// What a training run is made of; put together elsewhere.
   public struct Parts {

@@ -110,9 +110,11 @@ import Testing
     try work.good(
       ["finetune", "\(system)/scenes-questions", "--from", "pre", "--output", "vqa"] + set)
     // Priors come from the training split: its three shapes are as frequent as they are there.
-    let priors = try work.json("vqa/run.json")["recipe.objectives"]
-    guard case .array(let tasks)? = priors, case .array(let shares)? = tasks[0]["options.priors"]
-    else { return }
+    let priors = try #require(try work.json("vqa/run.json")["recipe.objectives.0.options.priors"])
+    guard case .array(let shares) = priors else {
+      Issue.record("priors are no list: \(priors)")
+      return
+    }
     #expect(abs(shares.compactMap(\.number).reduce(0, +) - 1) < 1e-6)
     let evaluated = try work.succeed("evaluate", "vqa", "--json")
     #expect(evaluated.output.contains("vqa.accuracy"))
