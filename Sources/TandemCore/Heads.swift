@@ -10,6 +10,7 @@ public struct HeadSpecifications: Sendable, Equatable {
   public var matching: MatchingHead.Specification?
   public var ranking: RankingHead.Specification?
   public var answers: AnswerHead.Specification?
+  public var statements: StatementHead.Specification?
   public var regionFeatures: RegionHead.Specification?
   public var regionClasses: RegionHead.Specification?
   public var regionAttributes: RegionHead.Specification?
@@ -17,6 +18,7 @@ public struct HeadSpecifications: Sendable, Equatable {
   public init(
     vocabulary: VocabularyHead.Specification? = nil, matching: MatchingHead.Specification? = nil,
     ranking: RankingHead.Specification? = nil, answers: AnswerHead.Specification? = nil,
+    statements: StatementHead.Specification? = nil,
     regionFeatures: RegionHead.Specification? = nil,
     regionClasses: RegionHead.Specification? = nil,
     regionAttributes: RegionHead.Specification? = nil
@@ -25,6 +27,7 @@ public struct HeadSpecifications: Sendable, Equatable {
     self.matching = matching
     self.ranking = ranking
     self.answers = answers
+    self.statements = statements
     self.regionFeatures = regionFeatures
     self.regionClasses = regionClasses
     self.regionAttributes = regionAttributes
@@ -37,6 +40,7 @@ public struct HeadSpecifications: Sendable, Equatable {
       vocabulary?.transform, vocabulary?.norm, vocabulary?.decoder, vocabulary?.bias,
       matching?.path, ranking?.path, answers?.first, answers?.norm, answers?.last,
     ].compactMap { $0 }
+      + (statements?.paths ?? [])
       + regions.flatMap { [$0.transform, $0.norm, $0.decoder, $0.bias] }
       .filter { !$0.isEmpty }
   }
@@ -191,9 +195,7 @@ public struct AnswerHead {
     }
   }
 
-  let first: Linear
-  let norm: LayerNorm
-  let last: Linear
+  private let classifier: Classifier
   let specification: Specification
 
   /// - Parameter priors: what the logits start at, [C]; nil for 0.
@@ -201,26 +203,16 @@ public struct AnswerHead {
     _ specification: Specification, classes: Int, priors: [Float]? = nil, _ facts: ModelFacts,
     at root: ParameterPath
   ) throws {
-    let width = specification.reads == .pooled ? facts.pooledWidth : facts.width
-    let inner = specification.widening * width
-    let root = root.reusing
     self.specification = specification
-    first = try Linear(width, inner, at: root / specification.first)
-    norm = try LayerNorm(inner, epsilon: specification.epsilon, at: root / specification.norm)
-    last = try Linear(
-      inner, classes, biasStarts: priors.map { .values($0) } ?? .zeros,
-      at: root / specification.last)
+    classifier = try Classifier(
+      specification,
+      inputs: specification.reads == .pooled ? facts.pooledWidth : facts.width,
+      classes: classes, priors: priors, at: root)
   }
 
   /// Logits of some sequences, [N, C], float32.
   public func callAsFunction(_ encoding: Encoding, _ sequences: [Int]) throws -> Tensor {
-    let hidden = try first(rows(encoding, sequences))
-    let inner =
-      switch specification.order {
-      case .normThenGELU: try norm(hidden).gelu()
-      case .geluThenNorm: try norm(hidden.gelu())
-      }
-    return try last(inner).to(.float32)
+    try classifier(rows(encoding, sequences))
   }
 
   private func rows(_ encoding: Encoding, _ sequences: [Int]) throws -> Tensor {
@@ -231,5 +223,39 @@ public struct AnswerHead {
         guard place >= 0 else { throw DataError("a question has no place for its answer") }
         return encoding.text.rows(of: sequence).lowerBound + place
       })
+  }
+}
+
+/// Two linear layers with a norm and GELU between them, in either order.
+struct Classifier {
+  private let first: Linear
+  private let norm: LayerNorm
+  private let last: Linear
+  private let order: AnswerHead.Specification.Order
+
+  /// - Parameter inputs: the width of what it reads; the inner one is that times the widening.
+  init(
+    _ specification: AnswerHead.Specification, inputs: Int, classes: Int, priors: [Float]? = nil,
+    at root: ParameterPath
+  ) throws {
+    let inner = specification.widening * inputs
+    let root = root.reusing
+    order = specification.order
+    first = try Linear(inputs, inner, at: root / specification.first)
+    norm = try LayerNorm(inner, epsilon: specification.epsilon, at: root / specification.norm)
+    last = try Linear(
+      inner, classes, biasStarts: priors.map { .values($0) } ?? .zeros,
+      at: root / specification.last)
+  }
+
+  /// [N, D] → logits [N, C], float32.
+  func callAsFunction(_ rows_ND: Tensor) throws -> Tensor {
+    let hidden = try first(rows_ND)
+    let inner =
+      switch order {
+      case .normThenGELU: try norm(hidden).gelu()
+      case .geluThenNorm: try norm(hidden.gelu())
+      }
+    return try last(inner).to(.float32)
   }
 }

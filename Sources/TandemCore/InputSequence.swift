@@ -13,6 +13,8 @@ public struct InputSequence: Sendable {
   /// The text is a question: a model that answers at a place of its own gets one.
   public var asksAnswer: Bool
   public var picture: Picture?
+  /// Which of a statement's pictures it is: 0 the first, 1 the second (NLVR2).
+  public var pictureOrder = 0
   /// Whether text and picture belong together; nil where no objective has decided it yet.
   public var isTruePair: Bool?
   /// Units of the picture (patches in raster order, or regions) that an objective asks about.

@@ -54,6 +54,8 @@ public struct PackedBatch: Sendable {
   public private(set) var replacements: FloatBuffer
   /// For each sequence its place in `pictures`; −1 without one.
   public let pictureOfSequence: [Int]
+  /// For each sequence which of a statement's pictures it shows, 0 for the only one.
+  public let pictureOrders: [Int]
   /// For each sequence the hidden units.
   public let hidden: [[Int]]
   /// For each sequence the regions that `replacements` stand in for, in order.
@@ -92,6 +94,7 @@ public struct PackedBatch: Sendable {
     }
     self.specification = specification
     self.pictureOfSequence = pictureOfSequence
+    pictureOrders = sequences.map(\.pictureOrder)
     tokens = texts.tokens
     tokenTypes = texts.types
     answerPlaces = texts.answerPlaces

@@ -170,6 +170,10 @@ public struct LXMERT: VisionLanguageModel {
         answers: AnswerHead.Specification(
           first: "answer_head.logit_fc.0", norm: "answer_head.logit_fc.2",
           last: "answer_head.logit_fc.3", order: .geluThenNorm, epsilon: config.normEpsilon),
+        statements: .joined(
+          AnswerHead.Specification(
+            first: "logit_fc.0", norm: "logit_fc.2", last: "logit_fc.3", order: .geluThenNorm,
+            epsilon: config.normEpsilon, widening: 1)),
         regionFeatures: regions("feat"), regionClasses: regions("obj"),
         regionAttributes: regions("attr")))
   }

@@ -29,8 +29,8 @@ public struct UNITER: VisionLanguageModel {
     public var textLength = 60
     /// Rows of the table of positions.
     public var places = 512
-    /// Rows of the table of types: words have row 0 (a second text row 1), regions row 1. Files for
-    /// NLVR2 hold 3 rows and those for VCR 4; they are read, and the rows beyond are not used.
+    /// Rows of the table of types: words have row 0 (a second text row 1), regions row 1, those of a
+    /// statement's second picture row 2. Files for NLVR2 hold 3 rows and those for VCR 4.
     public var types = 2
     public var featureWidth = 2048
     public var mostRegions = 100
@@ -143,6 +143,11 @@ public struct UNITER: VisionLanguageModel {
         answers: AnswerHead.Specification(
           first: "vqa_output.0", norm: "vqa_output.2", last: "vqa_output.3",
           order: .geluThenNorm, epsilon: epsilon),
+        statements: .paired(
+          PairedAttention.Specification(
+            first: "attn1", second: "attn2", joint: "fc.0", pool: "attn_pool.fc.0",
+            last: "nlvr2_output", heads: config.heads, dropout: config.dropout,
+            attentionDropout: config.attentionDropout)),
         regionFeatures: RegionHead.Specification(
           transform: "feat_regress.net.0", norm: "feat_regress.net.2",
           tied: "uniter.img_embeddings.img_linear.weight", bias: "feat_regress.bias",
@@ -189,8 +194,26 @@ public struct UNITER: VisionLanguageModel {
       known_UXD,
       hidden: appearanceNorm(appearance(maskRows.value.narrow(0, from: 1, 1))))
     let boxes_UD = try geometryNorm(geometry(Self.geometry(plan.boxes(on: device))))
-    let type_1D = try textEmbedding.types.weight.value.narrow(0, from: 1, 1)
-    return try regionNorm(looks_RD + boxes_UD.rows(plan.boxRows(on: device)) + type_1D)
+    return try regionNorm(
+      looks_RD + boxes_UD.rows(plan.boxRows(on: device)) + typeRows(batch, on: device))
+  }
+
+  /// The type of each region row, [R, D], or of all of them, [1, D].
+  private func typeRows(_ batch: PackedBatch, on device: Device) throws -> Tensor {
+    let types = textEmbedding.types
+    guard let most = batch.pictureOrders.max(), most > 0 else {
+      return try types.weight.value.narrow(0, from: 1, 1)
+    }
+    guard 1 + most < config.types else {
+      throw ParameterError(
+        "model.config.types: \(config.types) rows, two pictures of a statement need 3")
+    }
+    let rows = (0..<batch.sequenceCount).flatMap { sequence in
+      repeatElement(
+        1 + batch.pictureOrders[sequence],
+        count: batch.unitRowsInVisualStream(of: sequence).count)
+    }
+    return try types(Tensor(rows, on: device))
   }
 
   /// Corners, width, height and area over the picture's, [U, 7], of boxes [U, 4].

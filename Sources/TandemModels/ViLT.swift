@@ -164,7 +164,11 @@ public struct ViLT: VisionLanguageModel {
         ranking: RankingHead.Specification(path: "rank_output"),
         answers: AnswerHead.Specification(
           first: "vqa_classifier.0", norm: "vqa_classifier.1", last: "vqa_classifier.3",
-          order: .normThenGELU, epsilon: 1e-5)))
+          order: .normThenGELU, epsilon: 1e-5),
+        statements: .joined(
+          AnswerHead.Specification(
+            first: "nlvr2_classifier.0", norm: "nlvr2_classifier.1", last: "nlvr2_classifier.3",
+            order: .normThenGELU, epsilon: 1e-5, widening: 1))))
   }
 
   public static func depth(of parameter: String, _ config: Config) -> Int {
@@ -190,6 +194,10 @@ public struct ViLT: VisionLanguageModel {
     let text_ND = try textEmbedding(batch, on: device)
     let source = try Tensor.concatenated([text_ND] + pictureRows(batch, plan, on: device))
     var x_TD = try embeddingDropout(source.rows(order), rows, mode)
+    guard plan.modalities.allSatisfy({ $0 < config.modalities }) else {
+      throw ParameterError(
+        "model.config.modalities: \(config.modalities) rows, two pictures of a statement need 3")
+    }
     x_TD = try x_TD + modalities(Tensor(plan.modalities, on: device))
     x_TD = try run(
       layers.map { layer in { try layer($0, rows, attention, mode) } }, x_TD, mode)
@@ -239,7 +247,7 @@ public struct ViLT: VisionLanguageModel {
 struct EmbeddingPlan {
   /// For each packed row, its row among the embedded ones.
   var order: [Int] = []
-  /// For each packed row 0 for text, 1 for picture.
+  /// For each packed row 0 for text, 1 for a picture, 2 for a statement's second one.
   var modalities: [Int] = []
   /// Distinct grids, and for each patch its row among their tables laid end to end.
   var grids: [PatchGrid] = []
@@ -262,7 +270,8 @@ struct EmbeddingPlan {
       let start = order.count
       let firstRow = firstPatchRow + picture.firstUnit
       order += firstRow..<firstRow + picture.grid.count
-      modalities += repeatElement(1, count: 1 + picture.grid.count)
+      modalities += repeatElement(
+        1 + batch.pictureOrders[sequence], count: 1 + picture.grid.count)
       for patch in batch.hidden[sequence] {
         order[start + patch] = firstHiddenRow + hidden.count
         hidden.append(picture.firstUnit + patch)

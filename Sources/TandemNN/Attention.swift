@@ -75,3 +75,37 @@ public struct Attention {
       query(x), key: key(keys), value: value(keys), heads: heads, weightDropout, rows, mode)
   }
 }
+
+/// Attention of rows to others with one fused projection, as in torch's MultiheadAttention:
+/// `in_proj_weight` [3·D, D] of queries, keys and values, and `out_proj` [D, D].
+public struct FusedCrossAttention {
+  let weight: Parameter
+  let bias: Parameter
+  let projection: Linear
+  let heads: Int
+  let weightDropout: Dropout
+
+  public init(_ width: Int, heads: Int, weightDropout: Double, at path: ParameterPath) throws {
+    weight = try path("in_proj_weight", [3 * width, width], .product)
+    bias = try path("in_proj_bias", [3 * width], .zeros, decay: false)
+    projection = try Linear(width, width, at: path / "out_proj")
+    self.heads = heads
+    self.weightDropout = Dropout(weightDropout, at: path / "weights")
+  }
+
+  /// Queries [T, D], keys [K, D] → [T, D].
+  public func callAsFunction(
+    _ x: Tensor, keys: Tensor, _ rows: PackedRows, _ plan: AttentionPlan, _ mode: Mode
+  ) throws -> Tensor {
+    let (weight, bias) = (try weight.forProducts(), try bias.forProducts())
+    let width = weight.size(1)
+    func part(_ rows: Tensor, _ place: Int) throws -> Tensor {
+      try rows.to(weight.dtype).linear(
+        weight.narrow(0, from: place * width, width), bias.narrow(0, from: place * width, width))
+    }
+    return try projection(
+      plan.attend(
+        part(x, 0), key: part(keys, 1), value: part(keys, 2), heads: heads, weightDropout, rows,
+        mode))
+  }
+}

@@ -160,6 +160,8 @@ extension Bench {
         """)
     @Option(help: "Systems, between commas.")
     var systems = SystemsBenchmark.all.joined(separator: ",")
+    @Option(help: "A preset that each has; base is ViLT's b32.")
+    var preset = SystemsBenchmark.publishedSize
     @Option(help: "Rows of a step, text and picture.") var rows = 1280
     @Option(help: "float32 or bfloat16.") var precision = Precision.float32
     @Option(help: "Timed steps of each, after two that warm up.") var rounds = 5
@@ -177,7 +179,8 @@ extension Bench {
         printLine("system        sequences   rows   median ms   GFLOP/s   of ViLT's rate")
       }
       try SystemsBenchmark.run(
-        Lists.words(systems), rows: rows, precision: precision, rounds: rounds, threads: threads
+        Lists.words(systems), preset: preset, rows: rows, precision: precision, rounds: rounds,
+        threads: threads
       ) { row in
         guard !json else { return printLine(try JSONValue(encoding: row).compact) }
         printLine(

@@ -44,4 +44,30 @@ import Testing
     #expect(try number("waited") <= number("seconds"))
     #expect(try number("pictureBytes") > 20_000)
   }
+
+  /// Rows are counted per stream, and the two ways to read a step's rate agree.
+  @Test func everySystemIsTimedOverAsManyRows() throws {
+    let rows = try rows(
+      "bench", "systems", "--preset", "tiny", "--rows", "300", "--rounds", "3", "--json")
+    #expect(rows.compactMap { $0["system"]?.string }.count == 7)
+    let rates = try rows.map { try #require($0["rate"]?.number) }
+    for row in rows {
+      let count = try #require(row["rows"]?.number)
+      let sequences = try #require(row["sequences"]?.number)
+      // The nearest number of whole sequences.
+      #expect(abs(count - 300) <= count / sequences / 2)
+      #expect(try #require(row["least"]?.number) <= (try #require(row["milliseconds"]?.number)))
+      #expect(try #require(row["shareOfViLT"]?.number) > 0)
+    }
+    #expect(rates.allSatisfy { $0 > 0 })
+  }
+
+  @Test func aPresetThatASystemLacksIsRefused() throws {
+    let work = try Workspace()
+    let outcome = try RunningCommand(
+      ["bench", "systems", "--preset", "b16"], in: work.path, environment: [:]
+    ).finish()
+    #expect(outcome.code != ExitCode.good)
+    #expect(outcome.errors.contains("has no preset 'b16'"))
+  }
 }

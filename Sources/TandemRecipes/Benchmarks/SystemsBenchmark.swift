@@ -29,21 +29,28 @@ public enum SystemsBenchmark {
     ]
   }
 
-  /// Training steps of masked words at base size (ViLT: b32), published dropout of attention
-  /// weights included; 36 regions a picture, 100 cells for Pixel-BERT.
+  /// The published size: ViLT's goes by another name.
+  public static let publishedSize = "base"
+
+  /// Training steps of masked words, published dropout of attention weights included; 36 regions a
+  /// picture, 100 cells for Pixel-BERT.
   ///
   /// One round has a step of ViLT and one of each system, in turn with it, so that a change of the
   /// machine's speed meets both.
-  /// - Parameter rows: of a step; sequences are as many as come nearest.
+  /// - Parameters:
+  ///   - preset: of each system; "base" is ViLT's b32.
+  ///   - rows: of a step; sequences are as many as come nearest.
+  /// - Throws: `SettingsError` for a system without the preset.
   public static func run(
-    _ systems: [String], rows: Int, precision: Precision, rounds: Int, threads: Int,
+    _ systems: [String], preset: String, rows: Int, precision: Precision, rounds: Int, threads: Int,
     report: (SystemRow) throws -> Void
   ) throws {
     try Runtime.configure(threads: threads)
-    let vilt = try TimedSystem(ViLT.self, rows: rows, precision)
+    let vilt = try TimedSystem(ViLT.self, preset, rows: rows, precision)
     for name in systems {
       let own =
-        name == ViLT.name ? vilt : try TimedSystem(ModelCatalog.find(name), rows: rows, precision)
+        name == ViLT.name
+        ? vilt : try TimedSystem(ModelCatalog.find(name), preset, rows: rows, precision)
       var times: [Double] = []
       var shares: [Double] = []
       for _ in 0..<rounds {
@@ -67,10 +74,16 @@ private struct TimedSystem {
   let step: () throws -> Void
   let operations: Double
 
-  init(_ type: any VisionLanguageModel.Type, rows: Int, _ precision: Precision) throws {
+  init(
+    _ type: any VisionLanguageModel.Type, _ preset: String, rows: Int, _ precision: Precision
+  ) throws {
     func made<M: VisionLanguageModel>(_ type: M.Type) throws -> TimedSystem {
-      guard let config = M.presets["base"] ?? M.presets["b32"] else {
-        throw SettingsError("\(M.name) has no preset of the published size")
+      let name =
+        preset == SystemsBenchmark.publishedSize && M.presets[preset] == nil ? "b32" : preset
+      guard let config = M.presets[name] else {
+        throw SettingsError(
+          "\(M.name) has no preset '\(name)'; it has \(M.presets.keys.sorted().joined(separator: ", "))"
+        )
       }
       let bench = try ModelBench<M>(
         config, precision, .measured, regions: M.name == PixelBERT.name ? 100 : 36, rows: rows)
