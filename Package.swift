@@ -134,6 +134,12 @@ let package = Package(
         "TandemImage", "TandemTorch", "TandemFiles", "TandemNN",
       ]),
     .testTarget(
+      name: "CheckpointTests",
+      dependencies: [
+        "TandemRecipes", "TandemModels", "TandemPickle", "TandemCore", "TandemNN", "TandemTorch",
+        "TandemFiles", "TestSupport",
+      ]),
+    .testTarget(
       name: "TandemDataTests", dependencies: ["TandemData", "TandemRegions", "TestSupport"]),
   ],
   cxxLanguageStandard: .cxx20

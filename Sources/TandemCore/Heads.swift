@@ -5,7 +5,7 @@ public import TandemNN
 public import TandemTorch
 
 /// What a model says of each kind of head; nil for what it cannot have.
-public struct HeadSpecifications: Sendable, Equatable {
+public struct HeadSpecifications: Codable, Sendable, Equatable {
   public var vocabulary: VocabularyHead.Specification?
   public var matching: MatchingHead.Specification?
   public var ranking: RankingHead.Specification?
@@ -39,7 +39,7 @@ public struct HeadSpecifications: Sendable, Equatable {
     return [
       vocabulary?.transform, vocabulary?.norm, vocabulary?.decoder, vocabulary?.bias,
       matching?.path, ranking?.path, answers?.first, answers?.norm, answers?.last,
-    ].compactMap { $0 }
+    ].compactMap { $0 }.filter { !$0.isEmpty }
       + (statements?.paths ?? [])
       + regions.flatMap { [$0.transform, $0.norm, $0.decoder, $0.bias] }
       .filter { !$0.isEmpty }
@@ -48,7 +48,7 @@ public struct HeadSpecifications: Sendable, Equatable {
 
 /// Linear, GELU, norm, then the vocabulary: BERT's prediction of masked words.
 public struct VocabularyHead {
-  public struct Specification: Sendable, Equatable {
+  public struct Specification: Codable, Sendable, Equatable {
     public var transform: String
     public var norm: String
     public var decoder: String
@@ -106,7 +106,7 @@ public struct VocabularyHead {
 
 /// Does the text match the picture? Two classes from the pooled vector.
 public struct MatchingHead {
-  public struct Specification: Sendable, Equatable {
+  public struct Specification: Codable, Sendable, Equatable {
     public var path: String
     /// The class of a match: 1, but 0 in ViLBERT.
     public var matchClass: Int
@@ -135,7 +135,7 @@ public struct MatchingHead {
 
 /// One score a pair, for ranking many against one another.
 public struct RankingHead {
-  public struct Specification: Sendable, Equatable {
+  public struct Specification: Codable, Sendable, Equatable {
     /// Of a linear layer on the pooled vector; empty where the score is the similarity of a text's
     /// and a picture's own vectors.
     public var path: String
@@ -167,11 +167,12 @@ public struct RankingHead {
 
 /// A two-layer classifier into answers.
 public struct AnswerHead {
-  public struct Specification: Sendable, Equatable {
-    public enum Order: Sendable { case normThenGELU, geluThenNorm }
+  public struct Specification: Codable, Sendable, Equatable {
+    public enum Order: String, Codable, Sendable { case normThenGELU, geluThenNorm }
     /// What it reads: the pooled vector, or the state at the answer's place (VL-BERT).
-    public enum Reads: Sendable { case pooled, answerPlace }
-    /// Paths of the first linear layer, the norm and the last linear layer.
+    public enum Reads: String, Codable, Sendable { case pooled, answerPlace }
+    /// Paths of the first linear layer, the norm and the last linear layer; the first two are empty
+    /// where there is one layer alone.
     public var first: String
     public var norm: String
     public var last: String
@@ -192,6 +193,13 @@ public struct AnswerHead {
       self.epsilon = epsilon
       self.widening = widening
       self.reads = reads
+    }
+
+    /// One linear layer.
+    public static func linear(_ path: String, reads: Reads = .pooled) -> Specification {
+      Specification(
+        first: "", norm: "", last: path, order: .geluThenNorm, epsilon: 0, widening: 1,
+        reads: reads)
     }
   }
 
@@ -226,10 +234,9 @@ public struct AnswerHead {
   }
 }
 
-/// Two linear layers with a norm and GELU between them, in either order.
+/// Two linear layers with a norm and GELU between them, in either order, or the last one alone.
 struct Classifier {
-  private let first: Linear
-  private let norm: LayerNorm
+  private let inner: (linear: Linear, norm: LayerNorm)?
   private let last: Linear
   private let order: AnswerHead.Specification.Order
 
@@ -238,24 +245,30 @@ struct Classifier {
     _ specification: AnswerHead.Specification, inputs: Int, classes: Int, priors: [Float]? = nil,
     at root: ParameterPath
   ) throws {
-    let inner = specification.widening * inputs
+    let width = specification.widening * inputs
     let root = root.reusing
     order = specification.order
-    first = try Linear(inputs, inner, at: root / specification.first)
-    norm = try LayerNorm(inner, epsilon: specification.epsilon, at: root / specification.norm)
+    inner =
+      specification.first.isEmpty
+      ? nil
+      : (
+        try Linear(inputs, width, at: root / specification.first),
+        try LayerNorm(width, epsilon: specification.epsilon, at: root / specification.norm)
+      )
     last = try Linear(
-      inner, classes, biasStarts: priors.map { .values($0) } ?? .zeros,
+      width, classes, biasStarts: priors.map { .values($0) } ?? .zeros,
       at: root / specification.last)
   }
 
   /// [N, D] → logits [N, C], float32.
   func callAsFunction(_ rows_ND: Tensor) throws -> Tensor {
-    let hidden = try first(rows_ND)
-    let inner =
+    guard let inner else { return try last(rows_ND).to(.float32) }
+    let hidden_NI = try inner.linear(rows_ND)
+    let normed_NI =
       switch order {
-      case .normThenGELU: try norm(hidden).gelu()
-      case .geluThenNorm: try norm(hidden.gelu())
+      case .normThenGELU: try inner.norm(hidden_NI).gelu()
+      case .geluThenNorm: try inner.norm(hidden_NI.gelu())
       }
-    return try last(inner).to(.float32)
+    return try last(normed_NI).to(.float32)
   }
 }

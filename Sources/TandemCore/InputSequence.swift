@@ -10,11 +10,16 @@ public struct InputSequence: Sendable {
   public var second: [Int32]?
   /// The word that each piece of the second text belongs to, never falling.
   public var secondWords: [Int32]
+  /// The text's rows as others have prepared them; nothing else is read of the text then.
+  public var prepared: PreparedText?
   /// The text is a question: a model that answers at a place of its own gets one.
   public var asksAnswer: Bool
   public var picture: Picture?
   /// Which of a statement's pictures it is: 0 the first, 1 the second (NLVR2).
   public var pictureOrder = 0
+  /// For each unit of the picture its row in the model's table of visual types; empty for the
+  /// model's own choice.
+  public var unitTypes: [Int] = []
   /// Whether text and picture belong together; nil where no objective has decided it yet.
   public var isTruePair: Bool?
   /// Units of the picture (patches in raster order, or regions) that an objective asks about.
@@ -66,6 +71,27 @@ public struct InputSequence: Sendable {
   public var firstOfSecond: Int { text.count + 1 }
 }
 
+/// Text rows with special tokens among them, one for one as they are to be read.
+public struct PreparedText: Sendable, Equatable {
+  public var tokens: [Int32]
+  /// For each row its row in the table of types.
+  public var types: [Int]
+  /// For each row its row in the table of places.
+  public var places: [Int]
+  /// The row that stands for the text where a model has one vector for it (CLIP).
+  public var end: Int
+  /// The row where an answer is read; −1 for none.
+  public var answer: Int
+
+  public init(tokens: [Int32], types: [Int], places: [Int], end: Int, answer: Int = -1) {
+    self.tokens = tokens
+    self.types = types
+    self.places = places
+    self.end = end
+    self.answer = answer
+  }
+}
+
 /// A region that is shown with another one's feature.
 public struct ReplacedRegion: Sendable, Equatable {
   public var region: Int
@@ -80,7 +106,7 @@ public struct ReplacedRegion: Sendable, Equatable {
 
 /// What a packer must know of a model: a value, so that loader threads can have it.
 public struct InputSpecification: Sendable, Equatable {
-  /// The most text rows of a sequence, special tokens included.
+  /// The most text rows of a sequence, special tokens included; 0 for a model that reads none.
   public var textLength: Int
   /// Ids of [CLS] and [SEP], put around each text, and of [MASK].
   public var classification: Int32
@@ -129,7 +155,9 @@ public struct InputSpecification: Sendable, Equatable {
   }
 
   func textRows(_ sequence: InputSequence) -> Int {
-    sequence.text.count + 2 + (sequence.second.map { $0.count + 1 } ?? 0)
+    if let prepared = sequence.prepared { return prepared.tokens.count }
+    guard textLength > 0 else { return 0 }
+    return sequence.text.count + 2 + (sequence.second.map { $0.count + 1 } ?? 0)
       + (sequence.asksAnswer && hasAnswerSlot ? 2 : 0)
   }
 

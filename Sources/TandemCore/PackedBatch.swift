@@ -38,6 +38,10 @@ public struct PackedBatch: Sendable {
   public let tokens: [Int]
   /// For each text row 0 in the first text and 1 in what follows its [SEP].
   public let tokenTypes: [Int]
+  /// For each text row its place in its sequence's text.
+  public let textPlaces: [Int]
+  /// For each sequence the text row that its text ends with.
+  public let textEnds: [Int]
   /// For each sequence its text row that stands for the answer, counted in its text; −1 without.
   public let answerPlaces: [Int]
   public let pictures: [PackedPicture]
@@ -58,6 +62,8 @@ public struct PackedBatch: Sendable {
   public let pictureOrders: [Int]
   /// For each sequence the hidden units.
   public let hidden: [[Int]]
+  /// For each sequence the visual types of its units; empty for the model's own choice.
+  public let unitTypes: [[Int]]
   /// For each sequence the regions that `replacements` stand in for, in order.
   public let replaced: [[Int]]
   /// For each sequence its `alignment`.
@@ -97,8 +103,11 @@ public struct PackedBatch: Sendable {
     pictureOrders = sequences.map(\.pictureOrder)
     tokens = texts.tokens
     tokenTypes = texts.types
+    textPlaces = texts.places
+    textEnds = texts.ends
     answerPlaces = texts.answerPlaces
     hidden = sequences.map(\.hidden)
+    unitTypes = sequences.map(\.unitTypes)
     replaced = sequences.map { $0.replaced.map(\.region) }
     alignments = sequences.map(\.alignment)
     let keys = sequences.map(\.key)
@@ -155,11 +164,6 @@ public struct PackedBatch: Sendable {
     return order
   }
 
-  /// For each text row its place in its sequence's text.
-  public func textPlaces() -> [Int] {
-    (0..<sequenceCount).flatMap { Array(0..<textLayout.rows(of: $0).count) }
-  }
-
   // MARK: places in one stream
 
   /// Text rows with [CLS] and [SEP].
@@ -189,6 +193,8 @@ public struct PackedBatch: Sendable {
 private struct PackedTexts {
   var tokens: [Int] = []
   var types: [Int] = []
+  var places: [Int] = []
+  var ends: [Int] = []
   var lengths: [Int] = []
   var answerPlaces: [Int] = []
 
@@ -200,8 +206,20 @@ private struct PackedTexts {
       throw DataError(
         "a text of \(rows) tokens does not fit the model's \(specification.textLength)")
     }
-    let separator = Int(specification.separator)
     let start = tokens.count
+    lengths.append(rows)
+    if let prepared = sequence.prepared {
+      tokens += prepared.tokens.lazy.map(Int.init)
+      types += prepared.types
+      places += prepared.places
+      ends.append(start + prepared.end)
+      answerPlaces.append(prepared.answer)
+      return
+    }
+    places += 0..<rows
+    ends.append(start + rows - 1)
+    guard rows > 0 else { return answerPlaces.append(-1) }
+    let separator = Int(specification.separator)
     tokens.append(Int(specification.classification))
     tokens += sequence.text.lazy.map(Int.init)
     tokens.append(separator)
@@ -219,6 +237,5 @@ private struct PackedTexts {
     }
     types += repeatElement(0, count: first)
     types += repeatElement(1, count: rows - first)
-    lengths.append(rows)
   }
 }

@@ -6,7 +6,7 @@ public import TandemTorch
 
 /// Linear, GELU, perhaps a norm, then features or classes.
 public struct RegionHead {
-  public struct Specification: Sendable, Equatable {
+  public struct Specification: Codable, Sendable, Equatable {
     public var transform: String
     /// Empty where there is none (VL-BERT).
     public var norm: String

@@ -6,13 +6,13 @@ public import TandemNN
 public import TandemTorch
 
 public struct StatementHead {
-  public enum Specification: Sendable, Equatable {
+  public enum Specification: Codable, Sendable, Equatable {
     /// Both pooled vectors end to end, then two layers (ViLT, LXMERT).
     case joined(AnswerHead.Specification)
     /// The rows of each sequence ask those of the other (UNITER's "paired attention").
     case paired(PairedAttention.Specification)
 
-    var paths: [String] {
+    public var paths: [String] {
       switch self {
       case .joined(let head): [head.first, head.norm, head.last]
       case .paired(let head): [head.first, head.second, head.joint, head.pool, head.last]
@@ -59,7 +59,7 @@ public struct StatementHead {
 /// sequence is pooled by learned weights of its rows (ChenRocks/UNITER, model/nlvr2.py and
 /// model/attention.py).
 public struct PairedAttention {
-  public struct Specification: Sendable, Equatable {
+  public struct Specification: Codable, Sendable, Equatable {
     /// Paths of the attention from the first sequence to the second and of that back, of the layer
     /// that joins a row with what it was told, of the weights of rows, and of the two logits.
     public var first: String

@@ -232,8 +232,7 @@ public struct CLIP: VisionLanguageModel {
   public func encode(_ batch: PackedBatch, _ mode: Mode) throws -> Encoding {
     let text_ND = try encodedTexts(batch, mode)
     let pictures = try encodedPictures(batch, mode)
-    let ends = try Tensor(
-      batch.textLayout.offsets.dropFirst().map { $0 - 1 }, on: text_ND.device)
+    let ends = try Tensor(batch.textEnds, on: text_ND.device)
     let text_SE = try text_ND.rows(ends).matmul(textProjection.value).unitLength()
     let picture = try PictureVectors(pictures.vectors_PE, pictures.ofSequence)
     return Encoding(
@@ -252,7 +251,7 @@ public struct CLIP: VisionLanguageModel {
       spans, queryRows: rows.count, keyRows: rows.count, on: device)
     let embedded_ND =
       try words(Tensor(batch.tokens, on: device))
-      + textPositions.value.rows(Tensor(batch.textPlaces(), on: device))
+      + textPositions.value.rows(Tensor(batch.textPlaces, on: device))
     return try textNorm(
       run(
         textLayers.map { layer in { try layer($0, rows, plan, mode) } }, embedded_ND, mode))

@@ -244,7 +244,7 @@ public struct LXMERT: VisionLanguageModel {
   private func textRows(_ batch: PackedBatch) throws -> Tensor {
     guard !config.paddingRowsLearn else { return try textEmbedding(batch, on: device) }
     let words_ND = try withoutPadding(textEmbedding.words, batch.tokens)
-    let places_ND = try withoutPadding(textEmbedding.places, batch.textPlaces())
+    let places_ND = try withoutPadding(textEmbedding.places, batch.textPlaces)
     let types_ND = try withoutPadding(textEmbedding.types, batch.tokenTypes)
     return try textEmbedding.norm(words_ND + places_ND + types_ND)
   }

@@ -75,11 +75,8 @@ public struct ViLT: VisionLanguageModel {
 
   public let config: Config
   let textEmbedding: BERTTextEmbedding
-  let patches: Linear
-  let classToken: Parameter
-  let positions: Parameter
+  let picture: PatchEmbedding
   let modalities: Embedding
-  let maskToken: Parameter?
   let embeddingDropout: Dropout
   let layers: [PreNormLayer]
   let norm: LayerNorm
@@ -93,15 +90,10 @@ public struct ViLT: VisionLanguageModel {
     textEmbedding = try BERTTextEmbedding(
       vocabulary: config.vocabulary, places: config.textLength, types: 2, width: width,
       at: path / "text_embeddings")
-    let projection = image / "patch_embed" / "proj"
-    patches = Linear(
-      weight: try projection(
-        "weight", [width, 3, config.patchSize, config.patchSize], .product),
-      bias: try projection("bias", [width], .zeros, decay: false))
-    classToken = try image("cls_token", [1, 1, width], .normal(), decay: true)
-    positions = try image("pos_embed", [1, 1 + config.grid * config.grid, width], .normal())
+    picture = try PatchEmbedding(
+      width: width, patchSize: config.patchSize, grid: (config.grid, config.grid),
+      hidesPatches: config.maskToken, at: image)
     modalities = try Embedding(config.modalities, width, at: path / "token_type_embeddings")
-    maskToken = config.maskToken ? try image("mask_token", [1, width]) : nil
     embeddingDropout = Dropout(config.dropout, at: path / "embeddings")
     let shape = TransformerShape(
       width: width, heads: config.heads, feedForward: config.feedForward,
@@ -185,14 +177,14 @@ public struct ViLT: VisionLanguageModel {
   }
 
   public func encode(_ batch: PackedBatch, _ mode: Mode) throws -> Encoding {
-    let device = positions.value.device
+    let device = picture.device
     let rows = try PackedRows(batch.layout, on: device)
     let attention = try AttentionPlan(
       batch.spans, queryRows: rows.count, keyRows: rows.count, on: device)
     let plan = EmbeddingPlan(batch)
     let order = try Tensor(plan.order, on: device)
     let text_ND = try textEmbedding(batch, on: device)
-    let source = try Tensor.concatenated([text_ND] + pictureRows(batch, plan, on: device))
+    let source = try Tensor.concatenated([text_ND] + picture.rows(batch, plan))
     var x_TD = try embeddingDropout(source.rows(order), rows, mode)
     guard plan.modalities.allSatisfy({ $0 < config.modalities }) else {
       throw ParameterError(
@@ -206,87 +198,5 @@ public struct ViLT: VisionLanguageModel {
       Tensor(Array(batch.layout.offsets.dropLast()), on: device))
     return Encoding(
       batch: batch, joint: x_TD, pooled_SD: try pooler(first_SD).to(.float32).tanh())
-  }
-
-  /// The class token's row, the patches' rows [P, D], and a row for each hidden patch.
-  private func pictureRows(
-    _ batch: PackedBatch, _ plan: EmbeddingPlan, on device: Device
-  ) throws -> [Tensor] {
-    guard batch.unitCount > 0 else { return [] }
-    let width = config.width
-    let pixels = 3 * config.patchSize * config.patchSize
-    let table_LD = try positions.value.view([1 + config.grid * config.grid, width])
-    let class_1D = try classToken.value.view([1, width]) + table_LD.narrow(0, from: 0, 1)
-    let tables = try plan.grids.map { try spatialPositions($0, table_LD) }
-    let position_PD = try Tensor.concatenated(tables).rows(
-      Tensor(plan.patchPositions, on: device))
-    let content_PD = try patches(
-      batch.patches.tensor([batch.unitCount, pixels], on: device))
-    var parts = [class_1D, try content_PD + position_PD]
-    if !plan.hidden.isEmpty {
-      guard let maskToken else {
-        throw ParameterError("hidden patches need a model with model.config.maskToken=true")
-      }
-      parts.append(try position_PD.rows(Tensor(plan.hidden, on: device)) + maskToken.value)
-    }
-    return parts
-  }
-
-  /// The table of positions resized to one grid, [height·width, D]: corners stay corners.
-  private func spatialPositions(_ grid: PatchGrid, _ table_LD: Tensor) throws -> Tensor {
-    let side = config.grid
-    let square_LD = try table_LD.narrow(0, from: 1, side * side)
-    if grid == PatchGrid(height: side, width: side) { return square_LD }
-    return try square_LD.transposed(0, 1).reshaped([1, config.width, side, side])
-      .upsampledBilinear(height: grid.height, width: grid.width)
-      .reshaped([config.width, grid.count]).transposed(0, 1)
-  }
-}
-
-/// Where each row of the packed order comes from: rows of [texts; class token; patches; hidden].
-struct EmbeddingPlan {
-  /// For each packed row, its row among the embedded ones.
-  var order: [Int] = []
-  /// For each packed row 0 for text, 1 for a picture, 2 for a statement's second one.
-  var modalities: [Int] = []
-  /// Distinct grids, and for each patch its row among their tables laid end to end.
-  var grids: [PatchGrid] = []
-  var patchPositions: [Int] = []
-  /// For each hidden patch of a sequence, its patch.
-  var hidden: [Int] = []
-
-  init(_ batch: PackedBatch) {
-    order.reserveCapacity(batch.layout.rowCount)
-    modalities.reserveCapacity(batch.layout.rowCount)
-    let firstPatchRow = batch.tokens.count + 1
-    let firstHiddenRow = firstPatchRow + batch.unitCount
-    for sequence in 0..<batch.sequenceCount {
-      let tokens = batch.textLayout.rows(of: sequence)
-      order += tokens
-      modalities += repeatElement(0, count: tokens.count)
-      guard batch.pictureOfSequence[sequence] >= 0 else { continue }
-      let picture = batch.pictures[batch.pictureOfSequence[sequence]]
-      order.append(batch.tokens.count)
-      let start = order.count
-      let firstRow = firstPatchRow + picture.firstUnit
-      order += firstRow..<firstRow + picture.grid.count
-      modalities += repeatElement(
-        1 + batch.pictureOrders[sequence], count: 1 + picture.grid.count)
-      for patch in batch.hidden[sequence] {
-        order[start + patch] = firstHiddenRow + hidden.count
-        hidden.append(picture.firstUnit + patch)
-      }
-    }
-    var firstRows: [PatchGrid: Int] = [:]
-    var next = 0
-    for picture in batch.pictures {
-      if firstRows[picture.grid] == nil {
-        firstRows[picture.grid] = next
-        grids.append(picture.grid)
-        next += picture.grid.count
-      }
-      let first = firstRows[picture.grid] ?? 0
-      patchPositions += first..<(first + picture.grid.count)
-    }
   }
 }

@@ -196,15 +196,27 @@ public struct VisualBERT: VisionLanguageModel {
     let content_RD = try plan.rows(
       features(plan.features(on: device)),
       hidden: features(Tensor.zeros([1, config.featureWidth], on: device)))
-    let type_1D = try visualTypes.weight.value.narrow(0, from: config.visualType, 1)
     let place_1D = try visualPlaces.weight.value.narrow(0, from: 0, 1)
-    let visual_RD = try content_RD + (type_1D + place_1D)
+    let visual_RD = try content_RD + (typeRows(batch) + place_1D)
     let names = try RegionNames(batch)
     guard !names.textPlaces.isEmpty else { return visual_RD }
     let named_AD = try textEmbedding.places(Tensor(names.textPlaces, on: device))
     let share_A1 = try Tensor(names.shares, on: device).unsqueezed(1)
     return try visual_RD.addingRows(
       named_AD * share_A1, at: Tensor(names.regionRows, on: device))
+  }
+
+  /// The type of each region, [R, D], or of all of them, [1, D].
+  private func typeRows(_ batch: PackedBatch) throws -> Tensor {
+    guard batch.unitTypes.contains(where: { !$0.isEmpty }) else {
+      return try visualTypes.weight.value.narrow(0, from: config.visualType, 1)
+    }
+    let types = (0..<batch.sequenceCount).flatMap { sequence in
+      let given = batch.unitTypes[sequence]
+      let count = batch.unitRowsInVisualStream(of: sequence).count
+      return given.isEmpty ? Array(repeating: config.visualType, count: count) : given
+    }
+    return try visualTypes(Tensor(types, on: device))
   }
 }
 

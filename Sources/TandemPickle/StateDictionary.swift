@@ -41,6 +41,9 @@ extension PickleValue {
   ///
   /// - Throws: `PickleError` with the keys there are, where no dictionary holds an array.
   public func stateDict() throws(PickleError) -> StateDictionary {
+    if case .instance(let module) = self, module.isOfScript {
+      return try Self.arrays(ofScript: module)
+    }
     guard case .dict(let top) = self else {
       throw PickleError(
         file: "checkpoint",
@@ -78,6 +81,47 @@ extension PickleValue {
     return best
   }
 
+  // MARK: programs of TorchScript
+
+  /// Modules are nested no deeper than this.
+  private static let greatestNesting = 64
+
+  /// The tensors of a module and of those in it, their names the attributes that lead to them.
+  private static func arrays(
+    ofScript root: PickleObject
+  ) throws(PickleError) -> StateDictionary {
+    var elements: [StateDictionary.Element] = []
+    func collect(_ module: PickleObject, _ path: String, _ depth: Int) throws(PickleError) {
+      guard depth < greatestNesting else {
+        throw PickleError(
+          file: "checkpoint", place: path, reason: "modules are nested deeper than \(depth)")
+      }
+      guard case .dict(let attributes) = module.state else { return }
+      for attribute in attributes {
+        guard let key = try? attribute.key.string else { continue }
+        let name = path.isEmpty ? key : "\(path).\(key)"
+        switch attribute.value {
+        case .ndarray(let array): elements.append((name, array))
+        case .instance(let inner) where inner.isOfScript:
+          try collect(inner, name, depth + 1)
+        default: break
+        }
+        guard elements.count <= greatestCount else {
+          throw PickleError(
+            file: "checkpoint", reason: "modules hold more than \(greatestCount) tensors")
+        }
+      }
+    }
+    try collect(root, "", 0)
+    guard !elements.isEmpty else {
+      throw PickleError(file: "checkpoint", reason: "a program of TorchScript without weights")
+    }
+    return StateDictionary(path: [], elements: elements)
+  }
+
+  /// Of tensors: a file can name one module any number of times.
+  private static let greatestCount = 1_000_000
+
   private static func arrays(of dictionary: PickleDictionary, path: [String]) -> StateDictionary {
     var elements: [StateDictionary.Element] = []
     for pair in dictionary {
@@ -87,4 +131,15 @@ extension PickleValue {
     }
     return StateDictionary(path: path, elements: elements)
   }
+}
+
+extension PickleObject {
+  /// A module of a program of TorchScript.
+  var isOfScript: Bool {
+    if case .type(let name) = callee { name.isOfScript } else { false }
+  }
+}
+
+extension PickleClass {
+  var isOfScript: Bool { module.hasPrefix("__torch__") }
 }

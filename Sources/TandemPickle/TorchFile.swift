@@ -12,12 +12,17 @@ public struct TorchFile: Sendable {
     case zip
     /// Pickles and storages one after another. PyTorch 0.2 to 1.5.
     case sequence
+    /// A program of TorchScript: a zip archive whose modules hold the weights. Its code is not read.
+    case script
   }
 
   public let path: String
   public let container: Container
   /// What was saved: a dictionary as a rule.
   public let value: PickleValue
+  /// Classes and functions that the file names and the reader does not know: objects of theirs are
+  /// left alone.
+  public let foreignClasses: [PickleClass]
 
   /// Maps and reads the file at `path`.
   ///
@@ -99,6 +104,10 @@ public struct TorchFile: Sendable {
 
   // MARK: the zip container
 
+  /// A description that unpacks to less is harmless, in bytes.
+  private static let greatestUnpacked = 1 << 20
+  private static let greatestRatio = 100
+
   private static func openZip(
     _ bytes: ByteSlice, name: String, limits: PickleLimits
   ) throws -> TorchFile {
@@ -113,11 +122,7 @@ public struct TorchFile: Sendable {
         reason: "expected a file of torch.save, found a zip archive without data.pkl")
     }
     let folder = main.name.dropLast(suffix.count)
-    guard archive.entry(named: "\(folder)/constants.pkl") == nil else {
-      throw PickleError(
-        file: name,
-        reason: "is a TorchScript program; load it with torch.jit.load and save its state_dict()")
-    }
+    let isScript = archive.entry(named: "\(folder)/constants.pkl") != nil
     let order = try archive.entry(named: "\(folder)/byteorder").map { entry in
       try archive.bytes(of: entry).withBytes { String(decoding: $0, as: UTF8.self) }
     }
@@ -125,6 +130,14 @@ public struct TorchFile: Sendable {
       throw PickleError(
         file: name, place: "entry \"\(folder)/byteorder\"",
         reason: "expected \"little\" or \"big\", found \"\(order ?? "")\"")
+    }
+    // PyTorch packs nothing; what others have packed does not shrink like this.
+    guard main.count <= greatestUnpacked || main.count / greatestRatio <= main.compressedCount
+    else {
+      throw PickleError(
+        file: name, place: "entry \"\(main.name)\"",
+        reason: "unpacks from \(main.compressedCount) bytes to \(main.count): refused, it would "
+          + "fill the memory with nothing")
     }
     let pickle = try archive.bytes(of: main)
     pickle.readAhead()
@@ -144,7 +157,9 @@ public struct TorchFile: Sendable {
       return bytes
     }
     heap.indexDictionaries()
-    return TorchFile(path: name, container: .zip, value: PickleArena(heap).value(root))
+    return TorchFile(
+      path: name, container: isScript ? .script : .zip, value: PickleArena(heap).value(root),
+      foreignClasses: heap.foreignClasses.filter { !isScript || !$0.isOfScript })
   }
 
   // MARK: the older container
@@ -177,7 +192,9 @@ public struct TorchFile: Sendable {
       return bytes
     }
     heap.indexDictionaries()
-    return TorchFile(path: name, container: .sequence, value: PickleArena(heap).value(root))
+    return TorchFile(
+      path: name, container: .sequence, value: PickleArena(heap).value(root),
+      foreignClasses: heap.foreignClasses)
   }
 
   private static func findStorages(

@@ -1,7 +1,7 @@
 internal import Foundation
 internal import TandemCore
 internal import TandemFiles
-public import TandemNN
+internal import TandemNN
 public import TandemTorch
 
 /// The checkpoints of a run: each a directory that appears whole, and an index of the last and the
@@ -138,16 +138,5 @@ public struct Checkpoint {
   func restore(_ optimizer: Optimizer) throws {
     let file = try SafeTensorsFile(path: path + "/optimizer.safetensors")
     try optimizer.restore(step: state.step) { try file.tensor($0) }
-  }
-}
-
-/// A safetensors file as a source of weights.
-public struct SafeTensorsSource: WeightSource {
-  public let file: SafeTensorsFile
-  public init(_ file: SafeTensorsFile) { self.file = file }
-  public var title: String { file.path }
-  public var names: [String] { Array(file.entries.keys) }
-  public func weight(_ name: String) throws -> Tensor? {
-    file.entries[name] == nil ? nil : try file.copy(name)
   }
 }

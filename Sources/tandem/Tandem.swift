@@ -19,8 +19,8 @@ struct Tandem: ParsableCommand {
     subcommands: [
       DataCommand.self, RegionsCommand.self, RecipesCommand.self, Pretrain.self, Finetune.self,
       Resume.self,
-      Compare.self, Ablate.self, Evaluate.self, Predict.self, Embed.self, Report.self, Bench.self,
-      Version.self,
+      Compare.self, Ablate.self, Evaluate.self, Predict.self, Embed.self, Report.self, Import.self,
+      Export.self, Inspect.self, ForwardCommand.self, Bench.self, Version.self,
     ])
 
   static func main() async {

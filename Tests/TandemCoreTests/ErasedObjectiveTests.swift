@@ -135,7 +135,7 @@ private struct Lengths: Objective {
     // Text rows lie before all visual rows, and the stream takes them in turn.
     #expect(
       batch.jointOrder() == [0, 1, 2, 3, 4] + (10..<17) + [5, 6] + [7, 8, 9] + (17..<24))
-    #expect(batch.textPlaces() == [0, 1, 2, 3, 4, 0, 1, 0, 1, 2])
+    #expect(batch.textPlaces == [0, 1, 2, 3, 4, 0, 1, 0, 1, 2])
     #expect(batch.pictureOfSequence == [0, -1, 0])
     #expect(batch.unitCount == 6 && batch.patches.count == 6 * 192)
     #expect(batch.hidden == [[], [], [5]])

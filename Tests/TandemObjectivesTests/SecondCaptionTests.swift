@@ -149,7 +149,7 @@ private func keyOf(_ sequence: InputSequence) -> UInt64 { sequence.picture?.key 
         Array(microbatch.batch.tokenTypes[rows])
           == [Int](repeating: 0, count: text.count + 2)
           + [Int](repeating: 1, count: other.count + 1))
-      #expect(Array(microbatch.batch.textPlaces()[rows]) == Array(0..<rows.count))
+      #expect(Array(microbatch.batch.textPlaces[rows]) == Array(0..<rows.count))
     }
   }
 

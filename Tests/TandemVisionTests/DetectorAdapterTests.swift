@@ -26,12 +26,14 @@ import TestSupport
 
   @Test func namesOfTheVisualGenomeDetector() throws {
     let mapping = try DetectorAdapter.detectron2VisualGenome.mapping(
-      Self.pairs.keys.map { ForeignTensor(name: $0, dtype: .float32, shape: [64]) }
+      Self.pairs.keys.map { StoredTensor(name: $0, elementType: "float32", shape: [64]) }
         + [
-          ForeignTensor(name: "backbone.stem.conv1.norm.num_batches_tracked", shape: []),
-          ForeignTensor(
-            name: "proposal_generator.anchor_generator.cell_anchors.0", shape: [12, 4]),
-          ForeignTensor(name: "pixel_mean", shape: [3, 1, 1]),
+          StoredTensor(
+            name: "backbone.stem.conv1.norm.num_batches_tracked", elementType: "float32", shape: []),
+          StoredTensor(
+            name: "proposal_generator.anchor_generator.cell_anchors.0", elementType: "float32",
+            shape: [12, 4]),
+          StoredTensor(name: "pixel_mean", elementType: "float32", shape: [3, 1, 1]),
         ], .visualGenomeResNet101)
     #expect(mapping.unused.count == 3)
     #expect(mapping.entries.count == Self.pairs.count)
@@ -83,7 +85,7 @@ import TestSupport
     #expect(theirs["roi_heads.box_predictor.bbox_pred.weight"]?.shape == [24, 2048])
     let config = RegionAttributeTests.config
     let mapping = try DetectorAdapter.detectron2VisualGenome.mapping(
-      theirs.map { ForeignTensor(name: $0, dtype: $1.dtype, shape: $1.shape) }, config)
+      theirs.map { StoredTensor(name: $0, elementType: "\($1.dtype)", shape: $1.shape) }, config)
     let other = ParameterStore(
       seed: 9, source: AdaptedWeights(GivenWeights(theirs), mapping, config))
     let adapted = try FasterRCNN(config, at: other.root)
@@ -97,33 +99,48 @@ import TestSupport
   @Test func oldFilesOfTorchvision() throws {
     let mapping = try DetectorAdapter.torchvision.mapping(
       [
-        ForeignTensor(name: "rpn.head.conv.weight", shape: [256, 256, 3, 3]),
-        ForeignTensor(name: "backbone.body.bn1.num_batches_tracked", dtype: .int64, shape: []),
-        ForeignTensor(name: "roi_heads.box_predictor.cls_score.bias", shape: [91]),
+        StoredTensor(
+          name: "rpn.head.conv.weight", elementType: "float32", shape: [256, 256, 3, 3]),
+        StoredTensor(
+          name: "backbone.body.bn1.num_batches_tracked", elementType: "int64", shape: []),
+        StoredTensor(
+          name: "roi_heads.box_predictor.cls_score.bias", elementType: "float32", shape: [91]),
       ], .torchvisionResNet50)
     #expect(mapping.entries["rpn.head.conv.0.0.weight"]?.source == "rpn.head.conv.weight")
     #expect(mapping.unused == ["backbone.body.bn1.num_batches_tracked"])
   }
 
   @Test func whatDoesNotFitIsRefused() {
-    func refusal(_ tensors: [ForeignTensor]) -> String? {
+    func refusal(_ tensors: [StoredTensor]) -> String? {
       message {
         _ = try DetectorAdapter.detectron2VisualGenome.mapping(tensors, .visualGenomeResNet101)
       }
     }
     let score = "roi_heads.box_predictor.cls_score.weight"
-    #expect(refusal([ForeignTensor(name: score, shape: [1601, 2048])]) == nil)
-    #expect(refusal([ForeignTensor(name: score, shape: [81, 2048])])?.contains("1601") == true)
-    let boxes = "roi_heads.box_predictor.bbox_pred.weight"
-    #expect(refusal([ForeignTensor(name: boxes, shape: [6400, 2048])]) == nil)
-    #expect(refusal([ForeignTensor(name: boxes, shape: [6404, 2048])])?.contains("6400") == true)
-    #expect(refusal([ForeignTensor(name: "backbone.fpn_lateral2.weight", shape: [1])]) != nil)
     #expect(
-      refusal([ForeignTensor(name: score, dtype: .int64, shape: [1601, 2048])])?
+      refusal([StoredTensor(name: score, elementType: "float32", shape: [1601, 2048])]) == nil)
+    #expect(
+      refusal([StoredTensor(name: score, elementType: "float32", shape: [81, 2048])])?.contains(
+        "1601") == true)
+    let boxes = "roi_heads.box_predictor.bbox_pred.weight"
+    #expect(
+      refusal([StoredTensor(name: boxes, elementType: "float32", shape: [6400, 2048])]) == nil)
+    #expect(
+      refusal([StoredTensor(name: boxes, elementType: "float32", shape: [6404, 2048])])?.contains(
+        "6400") == true)
+    #expect(
+      refusal([
+        StoredTensor(name: "backbone.fpn_lateral2.weight", elementType: "float32", shape: [1])
+      ]) != nil)
+    #expect(
+      refusal([StoredTensor(name: score, elementType: "int64", shape: [1601, 2048])])?
         .contains("int64") == true)
     let conv = "proposal_generator.rpn_head.conv.weight"
     #expect(
-      refusal([ForeignTensor(name: conv, shape: [1]), ForeignTensor(name: conv, shape: [1])])
+      refusal([
+        StoredTensor(name: conv, elementType: "float32", shape: [1]),
+        StoredTensor(name: conv, elementType: "float32", shape: [1]),
+      ])
         != nil)
   }
 

@@ -28,12 +28,12 @@ struct BERTTextEmbedding {
   /// Word, place and type of each text row, [N, D].
   func sum(_ batch: PackedBatch, on device: Device) throws -> Tensor {
     let word_ND = try words(Tensor(batch.tokens, on: device))
-    let place_ND = try places(Tensor(batch.textPlaces(), on: device))
+    let place_ND = try places(Tensor(batch.textPlaces, on: device))
     return try word_ND + place_ND + typeRows(batch, on: device)
   }
 
   private func typeRows(_ batch: PackedBatch, on device: Device) throws -> Tensor {
-    batch.tokenTypes.contains(1)
+    batch.tokenTypes.contains { $0 != 0 }
       ? try types(Tensor(batch.tokenTypes, on: device))
       : try types.weight.value.narrow(0, from: 0, 1)
   }

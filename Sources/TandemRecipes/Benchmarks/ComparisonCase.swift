@@ -132,12 +132,13 @@ final class ViLTComparison: ComparisonCase {
     _ kind: Kind, batch: Int, _ precision: Precision, on device: Device, folder: String
   ) throws {
     self.kind = kind
-    let checkpoint = try TransformersViLT(folder: folder + "/vilt")
+    let checkpoint = try ModelFiles.open(folder + "/vilt")
+    let config = try checkpoint.config.decoded(ViLT.Config.self)
     let more = SafeTensorsSource(try SafeTensorsFile(path: folder + "/vilt/heads.safetensors"))
     store = ParameterStore(
       seed: 1, precision: precision, device: device, keepsMasters: kind != .inference,
-      source: JoinedSource(first: checkpoint, second: more))
-    model = try ViLT(checkpoint.config, at: store.root)
+      source: JoinedSource(first: checkpoint.weights, second: more))
+    model = try ViLT(config, at: store.root)
     heads =
       try kind == .inference
       ? nil
@@ -152,7 +153,7 @@ final class ViLTComparison: ComparisonCase {
     parts = try inputs.parts(kind).map { part in
       (
         // On the device before the clock starts, as the reference's inputs are.
-        try PackedBatch(part.sequences, ViLT.input(checkpoint.config, Self.specials))
+        try PackedBatch(part.sequences, ViLT.input(config, Self.specials))
           .placed(on: device),
         part.words, part.pairs
       )

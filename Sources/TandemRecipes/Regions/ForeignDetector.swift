@@ -1,8 +1,6 @@
 internal import TandemCore
 internal import TandemNN
-internal import TandemPickle
 internal import TandemTorch
-internal import TandemTrain
 internal import TandemVision
 
 extension LoadedDetector {
@@ -12,7 +10,9 @@ extension LoadedDetector {
   static func foreign(
     _ path: String, precision: Precision, device: Device
   ) throws -> (FasterRCNN, DetectorConfig) {
-    let (source, tensors) = try read(path)
+    let file = try WeightFiles.open(path)
+    // Counters of batches are no weights.
+    let tensors = file.tensors.filter(\.isFloatingPoint)
     guard let form = DetectorAdapter.recognised(tensors.map(\.name)) else {
       throw ParameterError(
         "\(path): is neither a detector of torchvision (backbone.body.…) nor of Detectron2 "
@@ -22,31 +22,15 @@ extension LoadedDetector {
     let config = Self.config(form, tensors)
     let store = ParameterStore(
       seed: 0, precision: precision, device: device,
-      source: AdaptedWeights(source, try form.mapping(tensors, config), config))
+      source: AdaptedWeights(file, try form.mapping(tensors, config), config))
     let network = try FasterRCNN(config, at: store.root)
     try store.loadReport().check()
     return (network, config)
   }
 
-  private static func read(_ path: String) throws -> (any WeightSource, [ForeignTensor]) {
-    if path.hasSuffix(".safetensors") {
-      let file = try SafeTensorsFile(path: path)
-      return (
-        SafeTensorsSource(file),
-        file.entries.map { ForeignTensor(name: $0, dtype: $1.dtype, shape: $1.shape) }
-      )
-    }
-    let arrays = try PickleWeights.arrays(path)
-    return (
-      try PickleWeights(path: path),
-      arrays.filter { $0.array.elementType.isFloatingPoint }
-        .map { ForeignTensor(name: $0.name, shape: $0.array.shape) }
-    )
-  }
-
   /// The published settings with the file's own numbers of classes and attributes, and its depth.
   private static func config(
-    _ form: DetectorAdapter, _ tensors: [ForeignTensor]
+    _ form: DetectorAdapter, _ tensors: [StoredTensor]
   ) -> DetectorConfig {
     let shapes = Dictionary(tensors.map { ($0.name, $0.shape) }) { first, _ in first }
     func rows(_ layer: String) -> Int? {

@@ -28,7 +28,7 @@ public enum DetectorAdapter: String, Sendable, CaseIterable {
   /// - Throws: `DetectionError` for a name that belongs nowhere, two that belong to the same place,
   ///   a tensor that holds no floating-point numbers, or a head of other sizes than the config's.
   public func mapping(
-    _ tensors: [ForeignTensor], _ config: DetectorConfig
+    _ tensors: [StoredTensor], _ config: DetectorConfig
   ) throws -> WeightMapping {
     var entries: [String: WeightMapping.Entry] = [:]
     var unused: [String] = []
@@ -41,9 +41,9 @@ public enum DetectorAdapter: String, Sendable, CaseIterable {
         throw DetectionError(
           "'\(tensor.name)' is no weight of a detector in the form '\(rawValue)'")
       }
-      if let dtype = tensor.dtype, !dtype.isFloatingPoint {
+      guard tensor.isFloatingPoint else {
         throw DetectionError(
-          "'\(tensor.name)': a weight holds floating-point numbers, found \(dtype)")
+          "'\(tensor.name)': a weight holds floating-point numbers, found \(tensor.elementType)")
       }
       guard entries[name] == nil else {
         throw DetectionError(
@@ -143,7 +143,7 @@ public enum DetectorAdapter: String, Sendable, CaseIterable {
 
   /// The first side of what depends on the numbers of classes and attributes.
   private static func check(
-    _ tensor: ForeignTensor, _ change: WeightMapping.Change, _ name: String,
+    _ tensor: StoredTensor, _ change: WeightMapping.Change, _ name: String,
     _ config: DetectorConfig
   ) throws {
     let predictor = "roi_heads.box_predictor."
@@ -162,20 +162,6 @@ public enum DetectorAdapter: String, Sendable, CaseIterable {
         "'\(tensor.name)' has \(rows) rows, \(expected - found + rows) are needed for "
           + "\(config.classes) classes and \(config.attributes) attributes")
     }
-  }
-}
-
-/// A tensor of a file, by its name.
-public struct ForeignTensor: Sendable, Equatable {
-  public var name: String
-  /// Nil where it is not known.
-  public var dtype: DType?
-  public var shape: [Int]
-
-  public init(name: String, dtype: DType? = nil, shape: [Int]) {
-    self.name = name
-    self.dtype = dtype
-    self.shape = shape
   }
 }
 

@@ -1,0 +1,189 @@
+// What is known of a model somebody has before any of its weights is read: its family, its settings,
+// and what its weights are called here.
+
+internal import Foundation
+public import TandemCore
+internal import TandemModels
+public import TandemNN
+internal import TandemTrain
+
+/// A folder of transformers, a file of an original repository, a model or a run of ours.
+public struct ModelFiles {
+  /// Whose form it has.
+  public enum Form: String, Codable, Sendable {
+    case transformers, original, tandem
+  }
+
+  public let path: String
+  public let form: Form
+  /// The name of the model here.
+  public let model: String
+  /// The class of transformers that wrote it; empty for none.
+  public let architecture: String
+  /// All settings of the model.
+  public private(set) var config: JSONValue
+  /// Its heads where the folder names them; nil for those that its weights are found for.
+  public let heads: HeadSpecifications?
+  /// The answers that a head's rows stand for; empty where nobody says.
+  public let answers: [String]
+  /// The vocabulary; nil where there is none beside the weights.
+  public let vocabularyFile: String?
+  public let isLowercased: Bool
+  /// Under this library's names.
+  public let weights: any WeightFile
+  /// Names in the file of what is no weight.
+  public let ignored: [String]
+  /// Weights that the file holds twice.
+  public let tied: [String]
+
+  /// - Parameters:
+  ///   - family: what it is, for one who knows better than its files say.
+  ///   - settings: `key=value` of the model's settings, where the files do not say them or say them
+  ///     wrong: how many heads attention has stands in no weight.
+  /// - Throws: `SettingsError` for an unknown family with those that there are; what is wrong with the
+  ///   files otherwise.
+  public static func open(
+    _ path: String, family: String? = nil, settings: [String] = []
+  ) throws -> ModelFiles {
+    var files = try found(path, family)
+    var config = LayeredSettings(files.config, origin: "the files")
+    for setting in settings { try config.set(setting) }
+    files.config = config.value
+    return files
+  }
+
+  private static func found(_ path: String, _ family: String?) throws -> ModelFiles {
+    let path = path.count > 1 && path.hasSuffix("/") ? String(path.dropLast()) : path
+    func exists(_ name: String) -> Bool {
+      FileManager.default.fileExists(atPath: "\(path)/\(name)")
+    }
+    if exists("run.json") { return try run(path) }
+    if exists(ModelFolder.cardName) { return try ModelFolder.open(path) }
+    if exists("config.json") { return try transformers(path, family) }
+    return try original(path, family)
+  }
+
+  /// The names that `--family` takes.
+  public static var families: [String] { AdapterCatalog.all.map { $0.modelName } }
+
+  private static func adapter(named family: String) throws -> any FamilyAdapter.Type {
+    guard let adapter = AdapterCatalog.find(model: family) else {
+      throw SettingsError(
+        "there is no family '\(family)'; known: \(families.joined(separator: ", "))")
+    }
+    return adapter
+  }
+
+  // MARK: folders of transformers
+
+  private static func transformers(_ path: String, _ family: String?) throws -> ModelFiles {
+    let json = try HuggingFaceConfig(contentsOfFile: path + "/config.json")
+    let known = AdapterCatalog.find(modelType: json.modelType)
+    guard let adapter = try family.map(Self.adapter) ?? known, !adapter.modelType.isEmpty else {
+      let types = AdapterCatalog.all.map { $0.modelType }.filter { !$0.isEmpty }
+      throw SettingsError(
+        "\(json.path): model_type '\(json.modelType)' is of no known family; known: "
+          + types.joined(separator: ", "))
+    }
+    return try transformers(adapter, json, path)
+  }
+
+  private static func transformers<A: FamilyAdapter>(
+    _ adapter: A.Type, _ json: HuggingFaceConfig, _ path: String
+  ) throws -> ModelFiles {
+    let file = try WeightFiles.open(path)
+    let isBase = !A.basePrefix.isEmpty && !file.tensors.contains { $0.name.hasPrefix(A.basePrefix) }
+    let config = try A.config(json, file.shapes)
+    let renamed = try RenamedWeights(
+      file, A.huggingFaceNames(json.architecture, isBase: isBase))
+    return ModelFiles(
+      path: path, form: .transformers, model: A.modelName, architecture: json.architecture,
+      config: try JSONValue(encoding: config), heads: nil, answers: json.labels,
+      vocabularyFile: existing(path + "/vocab.txt"),
+      isLowercased: lowercases(path), weights: renamed, ignored: renamed.ignored,
+      tied: renamed.tied)
+  }
+
+  private static func existing(_ path: String) -> String? {
+    FileManager.default.fileExists(atPath: path) ? path : nil
+  }
+
+  /// What the tokeniser's settings say; BERT's default where they say nothing.
+  private static func lowercases(_ path: String) -> Bool {
+    let file = path + "/tokenizer_config.json"
+    guard case .bool(let flag)? = (try? JSONValue(contentsOfFile: file))?["do_lower_case"] else {
+      return true
+    }
+    return flag
+  }
+
+  // MARK: files of original repositories
+
+  private static func original(_ path: String, _ family: String?) throws -> ModelFiles {
+    let file = try WeightFiles.open(path)
+    let found = AdapterCatalog.find(names: file.tensors.map(\.name))
+    guard let adapter = try family.map(Self.adapter) ?? found else {
+      throw SettingsError(
+        "\(path): its names are of no known family (\(families.joined(separator: ", "))); it begins "
+          + file.tensors.prefix(3).map(\.name).joined(separator: ", "))
+    }
+    return try original(adapter, file, path)
+  }
+
+  private static func original<A: FamilyAdapter>(
+    _ adapter: A.Type, _ file: any WeightFile, _ path: String
+  ) throws -> ModelFiles {
+    let renamed = try RenamedWeights(file, A.originalNames)
+    return ModelFiles(
+      path: path, form: .original, model: A.modelName, architecture: "",
+      config: try JSONValue(encoding: A.config(Shapes(renamed))), heads: nil, answers: [],
+      vocabularyFile: nil, isLowercased: A.modelName != "uniter", weights: renamed,
+      ignored: renamed.ignored, tied: renamed.tied)
+  }
+
+  // MARK: runs of ours
+
+  private static func run(_ path: String) throws -> ModelFiles {
+    let directory = try RunDirectory.open(path)
+    let recipe = try directory.card().recipe
+    let file = SafeTensorsSource(try directory.checkpoints.open(.best).weights())
+    return ModelFiles(
+      path: path, form: .tandem, model: recipe.model.name, architecture: "",
+      config: try wholeConfig(
+        ModelCatalog.find(recipe.model.name), recipe.model.preset, recipe.model.config),
+      heads: nil, answers: recipe.answers, vocabularyFile: directory.vocabularyFile,
+      isLowercased: recipe.data.lowercased, weights: file, ignored: [], tied: [])
+  }
+
+  private static func wholeConfig<M: VisionLanguageModel>(
+    _ type: M.Type, _ preset: String, _ json: JSONValue
+  ) throws -> JSONValue {
+    guard let base = M.presets[preset] ?? M.presets.values.first else {
+      throw SettingsError("\(M.name) has no presets")
+    }
+    return try JSONValue(encoding: base).overlaid(with: json)
+  }
+}
+
+extension HuggingFaceConfig {
+  /// What its rows of answers stand for, in order; empty for names that transformers has made up.
+  fileprivate var labels: [String] {
+    guard case .object(let names)? = json["id2label"] else { return [] }
+    let labels = (0..<names.count).compactMap { place -> String? in
+      if case .string(let name)? = names["\(place)"] { name } else { nil }
+    }
+    let isMadeUp = labels.enumerated().allSatisfy { $1 == "LABEL_\($0)" }
+    return labels.count == names.count && !isMadeUp ? labels : []
+  }
+}
+
+extension Recipe {
+  /// The answers that its head of questions has rows for.
+  fileprivate var answers: [String] {
+    for choice in objectives {
+      guard case .array(let items)? = choice.options["answers"] else { continue }
+      return items.compactMap { if case .string(let text) = $0 { text } else { nil } }
+    }
+    return []
+  }
+}

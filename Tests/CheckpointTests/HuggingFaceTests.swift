@@ -1,0 +1,154 @@
+import Foundation
+import TandemCore
+import TandemNN
+import TandemRecipes
+import TandemTorch
+import Testing
+import TestSupport
+
+/// What transformers computes with tiny models of every class that it shares with this library, see
+/// make_huggingface.py.
+@Suite struct HuggingFaceTests {
+  /// Of the largest value of an output.
+  static let tolerance = 2e-5
+  static let folders = [
+    "bert", "bert-masked-lm", "bert-pretraining", "vit", "vit-classification", "vilt",
+    "vilt-masked-lm", "vilt-vqa", "vilt-retrieval", "vilt-nlvr2", "lxmert", "lxmert-pretraining",
+    "lxmert-vqa", "visualbert", "visualbert-pretraining", "visualbert-vqa", "visualbert-nlvr2",
+    "visualbert-vcr", "clip",
+  ]
+  /// Outputs of transformers that go by other names here.
+  private static let renamed = [
+    "obj_scores": "region_logits", "attr_scores": "attribute_logits",
+    "feat_scores": "region_features",
+  ]
+  /// What is not written: losses of labels that are no input, and vectors before their projection.
+  private static let leftOut: Set = [
+    "ans_loss", "obj_loss", "attr_loss", "feat_loss", "text_pooled", "visual_pooled",
+  ]
+
+  static func folder(_ name: String) -> String { Fixtures.path("huggingface/\(name)") }
+
+  static func outputs(_ path: String, inputs name: String) throws -> [String: Tensor] {
+    try Forward.outputs(
+      LoadedModel(ModelFiles.open(path)), inputs: folder(name) + "/inputs.safetensors")
+  }
+
+  /// Compares everything that is expected.
+  static func expectSame(_ found: [String: Tensor], as name: String) throws {
+    let expected = try SafeTensorsFile(path: folder(name) + "/expected.safetensors")
+    var compared = 0
+    for field in expected.entries.keys.sorted()
+    where !field.hasPrefix("wrong.") && !leftOut.contains(field) {
+      let tensor = try #require(found[renamed[field] ?? field], "\(name): \(field)")
+      let wanted = try expected.tensor(field)
+      let gap = try relativeDifference(tensor.reshaped(wanted.shape), wanted)
+      #expect(gap < tolerance, "\(name): \(field): \(gap)")
+      compared += 1
+    }
+    #expect(compared > 0)
+  }
+
+  @Test(arguments: folders) func outputsAreTheirs(_ name: String) throws {
+    let model = try LoadedModel(ModelFiles.open(Self.folder(name)))
+    #expect(model.report.missing.isEmpty && model.report.unused.isEmpty)
+    #expect(model.report.numbers == model.store.parameterCount)
+    try Self.expectSame(
+      Forward.outputs(model, inputs: Self.folder(name) + "/inputs.safetensors"), as: name)
+  }
+
+  /// Parts in several files, and in both containers of torch.save.
+  @Test(arguments: [
+    ("bert-sharded", "bert"), ("vilt-bin", "vilt-vqa"), ("lxmert-bin-sharded", "lxmert-vqa"),
+  ])
+  func otherContainers(_ name: String, _ same: String) throws {
+    try Self.expectSame(Self.outputs(Self.folder(name), inputs: same), as: same)
+  }
+
+  /// Import, and the model that is kept gives the same numbers to the last bit.
+  @Test(arguments: folders) func importedModelsAreTheSame(_ name: String) throws {
+    let temporary = try TemporaryFolder()
+    let path = temporary.path + "/model"
+    try ModelFolder.write(LoadedModel(ModelFiles.open(Self.folder(name))), to: path)
+    let kept = try Self.outputs(path, inputs: name)
+    let original = try Self.outputs(Self.folder(name), inputs: name)
+    #expect(Set(kept.keys) == Set(original.keys))
+    for (field, tensor) in original {
+      let found = try #require(kept[field])
+      #expect(try difference(found, tensor) == 0, "\(name): \(field)")
+    }
+  }
+
+  /// Import, export, import: no bit changes.
+  @Test(arguments: folders) func roundTrips(_ name: String) throws {
+    let temporary = try TemporaryFolder()
+    let first = try LoadedModel(ModelFiles.open(Self.folder(name)))
+    let exported = temporary.path + "/exported"
+    let left = try HuggingFaceFolder.write(first, to: exported)
+    #expect(left.isEmpty, "\(left)")
+    let second = try LoadedModel(ModelFiles.open(exported))
+    #expect(second.report.unused.isEmpty && second.report.missing.isEmpty)
+    #expect(second.store.parameters.map(\.name) == first.store.parameters.map(\.name))
+    for (one, other) in zip(first.store.parameters, second.store.parameters) {
+      #expect(try difference(one.value, other.value) == 0, "\(one.name)")
+    }
+    #expect(second.files.config == first.files.config)
+    #expect(second.files.architecture == first.files.architecture)
+    try Self.expectSame(
+      Forward.outputs(second, inputs: Self.folder(name) + "/inputs.safetensors"), as: name)
+  }
+
+  // MARK: mistakes
+
+  /// A copy of a folder with a changed setting.
+  private func changed(
+    _ name: String, _ changes: [String: JSONValue], in temporary: TemporaryFolder
+  ) throws -> String {
+    let copy = temporary.path + "/copy"
+    try FileManager.default.copyItem(atPath: Self.folder(name), toPath: copy)
+    guard case .object(var fields) = try JSONValue(contentsOfFile: copy + "/config.json") else {
+      throw DataError("no object")
+    }
+    fields.merge(changes) { $1 }
+    try Data(JSONValue.object(fields).pretty.utf8).write(
+      to: URL(filePath: copy + "/config.json"))
+    return copy
+  }
+
+  /// A wrong epsilon shows, exactly as far as it shows in transformers.
+  @Test(arguments: [("bert", "last_hidden_state"), ("vit", "last_hidden_state")])
+  func aWrongEpsilonShows(_ name: String, _ field: String) throws {
+    let temporary = try TemporaryFolder()
+    let wrong = try changed(name, ["layer_norm_eps": .number(1e-5)], in: temporary)
+    let found = try #require(try Self.outputs(wrong, inputs: name)[field])
+    let expected = try SafeTensorsFile(path: Self.folder(name) + "/expected.safetensors")
+    #expect(try relativeDifference(found, expected.tensor(field)) > 5 * Self.tolerance)
+    #expect(
+      try relativeDifference(found, expected.tensor("wrong.eps.\(field)")) < Self.tolerance)
+  }
+
+  /// The approximation of GELU is another function, and is refused.
+  @Test(arguments: ["bert", "vit"]) func anotherGELUShows(_ name: String) throws {
+    let expected = try SafeTensorsFile(path: Self.folder(name) + "/expected.safetensors")
+    let found = try #require(
+      try Self.outputs(Self.folder(name), inputs: name)["last_hidden_state"])
+    #expect(
+      try relativeDifference(found, expected.tensor("wrong.gelu.last_hidden_state"))
+        > 5 * Self.tolerance)
+    let temporary = try TemporaryFolder()
+    let wrong = try changed(name, ["hidden_act": .string("gelu_new")], in: temporary)
+    let refusal = message { _ = try ModelFiles.open(wrong) }
+    #expect(refusal?.contains("gelu_new") == true && refusal?.contains("config.json") == true)
+  }
+
+  /// Answers are read through norm, then GELU.
+  @Test func theOrderOfAHeadShows() throws {
+    let name = "vilt-vqa"
+    let expected = try SafeTensorsFile(path: Self.folder(name) + "/expected.safetensors")
+    let found = try #require(try Self.outputs(Self.folder(name), inputs: name)["logits"])
+    for wrong in ["wrong.order.logits", "wrong.head_eps.logits"] {
+      #expect(
+        try relativeDifference(found, expected.tensor(wrong)) > 5 * Self.tolerance, "\(wrong)")
+    }
+  }
+}
