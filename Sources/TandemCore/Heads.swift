@@ -11,6 +11,8 @@ public struct HeadSpecifications: Codable, Sendable, Equatable {
   public var ranking: RankingHead.Specification?
   public var answers: AnswerHead.Specification?
   public var statements: StatementHead.Specification?
+  /// Scores of the choices of a question, each read as a sequence of its own (VCR).
+  public var choices: AnswerHead.Specification?
   public var regionFeatures: RegionHead.Specification?
   public var regionClasses: RegionHead.Specification?
   public var regionAttributes: RegionHead.Specification?
@@ -19,6 +21,7 @@ public struct HeadSpecifications: Codable, Sendable, Equatable {
     vocabulary: VocabularyHead.Specification? = nil, matching: MatchingHead.Specification? = nil,
     ranking: RankingHead.Specification? = nil, answers: AnswerHead.Specification? = nil,
     statements: StatementHead.Specification? = nil,
+    choices: AnswerHead.Specification? = nil,
     regionFeatures: RegionHead.Specification? = nil,
     regionClasses: RegionHead.Specification? = nil,
     regionAttributes: RegionHead.Specification? = nil
@@ -28,6 +31,7 @@ public struct HeadSpecifications: Codable, Sendable, Equatable {
     self.ranking = ranking
     self.answers = answers
     self.statements = statements
+    self.choices = choices
     self.regionFeatures = regionFeatures
     self.regionClasses = regionClasses
     self.regionAttributes = regionAttributes
@@ -39,6 +43,7 @@ public struct HeadSpecifications: Codable, Sendable, Equatable {
     return [
       vocabulary?.transform, vocabulary?.norm, vocabulary?.decoder, vocabulary?.bias,
       matching?.path, ranking?.path, answers?.first, answers?.norm, answers?.last,
+      choices?.first, choices?.norm, choices?.last,
     ].compactMap { $0 }.filter { !$0.isEmpty }
       + (statements?.paths ?? [])
       + regions.flatMap { [$0.transform, $0.norm, $0.decoder, $0.bias] }
@@ -168,7 +173,10 @@ public struct RankingHead {
 /// A two-layer classifier into answers.
 public struct AnswerHead {
   public struct Specification: Codable, Sendable, Equatable {
-    public enum Order: String, Codable, Sendable { case normThenGELU, geluThenNorm }
+    /// Of what stands between the layers; reluThenNorm is UNITER's for choices.
+    public enum Order: String, Codable, Sendable {
+      case normThenGELU, geluThenNorm, reluThenNorm
+    }
     /// What it reads: the pooled vector, or the state at the answer's place (VL-BERT).
     public enum Reads: String, Codable, Sendable { case pooled, answerPlace }
     /// Paths of the first linear layer, the norm and the last linear layer; the first two are empty
@@ -234,7 +242,7 @@ public struct AnswerHead {
   }
 }
 
-/// Two linear layers with a norm and GELU between them, in either order, or the last one alone.
+/// Two linear layers with a norm and GELU or ReLU between them, in either order, or the last one alone.
 struct Classifier {
   private let inner: (linear: Linear, norm: LayerNorm)?
   private let last: Linear
@@ -268,6 +276,7 @@ struct Classifier {
       switch order {
       case .normThenGELU: try inner.norm(hidden_NI).gelu()
       case .geluThenNorm: try inner.norm(hidden_NI.gelu())
+      case .reluThenNorm: try inner.norm(hidden_NI.to(.float32).relu())
       }
     return try last(normed_NI).to(.float32)
   }

@@ -30,7 +30,8 @@ public struct UNITER: VisionLanguageModel {
     /// Rows of the table of positions.
     public var places = 512
     /// Rows of the table of types: words have row 0 (a second text row 1), regions row 1, those of a
-    /// statement's second picture row 2. Files for NLVR2 hold 3 rows and those for VCR 4.
+    /// statement's second picture row 2. Files for NLVR2 hold 3 rows and those for VCR 4, where
+    /// answers have row 2 and rationales row 3.
     public var types = 2
     public var featureWidth = 2048
     public var mostRegions = 100
@@ -148,6 +149,9 @@ public struct UNITER: VisionLanguageModel {
             first: "attn1", second: "attn2", joint: "fc.0", pool: "attn_pool.fc.0",
             last: "nlvr2_output", heads: config.heads, dropout: config.dropout,
             attentionDropout: config.attentionDropout)),
+        choices: AnswerHead.Specification(
+          first: "vcr_output.0", norm: "vcr_output.2", last: "vcr_output.3",
+          order: .reluThenNorm, epsilon: epsilon),
         regionFeatures: RegionHead.Specification(
           transform: "feat_regress.net.0", norm: "feat_regress.net.2",
           tied: "uniter.img_embeddings.img_linear.weight", bias: "feat_regress.bias",

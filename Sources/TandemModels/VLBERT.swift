@@ -226,6 +226,7 @@ public struct VLBERT: VisionLanguageModel {
         answers: AnswerHead.Specification(
           first: "final_mlp.0.dense", norm: "final_mlp.0.LayerNorm", last: "final_mlp.2",
           order: .geluThenNorm, epsilon: epsilon, widening: 1, reads: .answerPlace),
+        choices: .linear("final_mlp.1"),
         regionClasses: RegionHead.Specification(
           transform: "vlbert.mvrc_head.transform.dense",
           decoder: "vlbert.mvrc_head.region_cls_pred")))

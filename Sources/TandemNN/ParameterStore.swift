@@ -13,6 +13,12 @@ public protocol WeightSource {
   var names: [String] { get }
   /// A tensor of its own under a name; nil when there is none.
   func weight(_ name: String) throws -> Tensor?
+  /// The same for a weight of a known shape: a source that can bring what it has to that shape does.
+  func weight(_ name: String, shape: [Int]) throws -> Tensor?
+}
+
+extension WeightSource {
+  public func weight(_ name: String, shape: [Int]) throws -> Tensor? { try weight(name) }
 }
 
 /// All weights of a model and its heads, by name.
@@ -108,7 +114,7 @@ public final class ParameterStore {
 
   private func loaded(_ name: String, _ shape: [Int]) throws -> Tensor? {
     guard let source else { return nil }
-    guard let tensor = try source.weight(name) else {
+    guard let tensor = try source.weight(name, shape: shape) else {
       missing.append(name)
       return nil
     }

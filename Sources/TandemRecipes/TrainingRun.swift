@@ -23,7 +23,8 @@ public final class TrainingRun {
   /// A new run in a new directory.
   ///
   /// - Parameters:
-  ///   - initial: a run whose best weights it starts from; heads may differ.
+  ///   - initial: what it starts from: a run's best weights, an imported or a published model, BERT
+  ///     or ViT below it; heads may differ.
   ///   - time: when it starts, for the record.
   public static func start(
     _ resolved: ResolvedRecipe, at output: String, from initial: String? = nil, time: String,
@@ -32,19 +33,13 @@ public final class TrainingRun {
     var recipe = resolved.recipe
     let runtime = try Runtime.configure(threads: recipe.compute.threads)
     try OptionFilling.fill(&recipe)
-    let source = try initial.map { try Weights.source(ofRun: $0, .best) }
-    let assembly = try Assembly(recipe, source: source)
-    if source != nil {
-      try assembly.store.loadReport().check(optional: assembly.isHead)
+    let start = try initial.map { try StartingPoint($0, for: recipe) }
+    let assembly = try Assembly(recipe, source: start)
+    if let start {
+      try assembly.store.loadReport().check { assembly.isHead($0) || start.isNew($0) }
     }
-    let earlier = try initial.map { try RunDirectory.open($0) }
-    let regions = try RegionSummary(recipe, after: earlier)
+    let regions = try RegionSummary(recipe, after: start?.run)
     assembly.scaling = regions?.scaling
-    if let earlier {
-      try assembly.texts.check(
-        against: TextReader(
-          contentsOfFile: earlier.vocabularyFile, lowercased: recipe.data.lowercased))
-    }
     let loaders = try RunLoaders(assembly)
     let kernels = try KernelMeasurement.of(
       assembly.store, recipe.compute.linearKernel, rows: recipe.batch.rows,
@@ -88,7 +83,7 @@ public final class TrainingRun {
       } else if card.initializedFrom.isEmpty {
         nil
       } else {
-        try Weights.source(ofRun: card.initializedFrom, .best)
+        try StartingPoint(card.initializedFrom, for: card.recipe)
       }
     let assembly = try Assembly(
       card.recipe, vocabularyFile: directory.vocabularyFile, source: source,
@@ -182,15 +177,5 @@ struct RunLoaders {
     training = try assembly.loader(.train, training: true)
     self.evaluation = try assembly.loader(
       evaluation.split, training: false, limit: evaluation.records)
-  }
-}
-
-/// Weights of finished runs.
-enum Weights {
-  /// The best or last weights of a run.
-  static func source(ofRun path: String, _ choice: CheckpointFolder.Choice) throws
-    -> any WeightSource
-  {
-    SafeTensorsSource(try RunDirectory.open(path).checkpoints.open(choice).weights())
   }
 }

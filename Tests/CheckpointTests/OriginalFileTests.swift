@@ -194,7 +194,7 @@ import TestSupport
     let temporary = try TemporaryFolder()
     let folder = try copy("bert", to: temporary)
     let words = try String(contentsOfFile: folder + "/vocab.txt", encoding: .utf8)
-    try Data((words + "one\ntwo\nthree\n").utf8).write(
+    try Data((words + "zebra\nyak\nxerus\n").utf8).write(
       to: URL(filePath: folder + "/vocab.txt"))
     let refusal = message { _ = try LoadedModel(ModelFiles.open(folder)) }
     #expect(refusal?.contains("vocab.txt") == true && refusal?.contains("44") == true)

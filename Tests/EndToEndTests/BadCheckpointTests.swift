@@ -145,13 +145,23 @@ enum WeightsFlaw: String, CaseIterable, Sendable {
     #expect(!work.exists("run"))
   }
 
+  /// Words keep their vectors wherever they stand in the list; a word that has none is named.
   @Test func weightsOfAnotherVocabulary() throws {
     let work = try Workspace.trained()
-    // As many tokens, in another order: every word would get another's vector.
     let tokens = Array(Words.special + Words.vocabulary.dropFirst(Words.special.count).reversed())
     try work.write(tokens.joined(separator: "\n") + "\n", to: "vocabulary.txt")
+    try work.succeed("finetune", "finetune.json", "--output", "turned", "--from", "pretrained")
+    func results(_ run: String) throws -> JSONValue? {
+      try parsed(work.succeed("evaluate", run, "--json").output)["results"]
+    }
+    let right = try #require(try results("answers"))
+    #expect(try results("turned") == right)
+    try work.write((tokens + ["zebra"]).joined(separator: "\n") + "\n", to: "vocabulary.txt")
     try work.fail(
-      ["finetune", "finetune.json", "--output", "run", "--from", "pretrained"],
-      code: ExitCode.badData, saying: ["pretrained/vocabulary.txt", "vocabulary.txt", "line 6"])
+      [
+        "finetune", "finetune.json", "--output", "run", "--from", "pretrained", "--set",
+        "model.config.vocabulary=0",
+      ], code: ExitCode.badData,
+      saying: ["pretrained/vocabulary.txt", "zebra", "line \(tokens.count + 1)"])
   }
 }

@@ -130,11 +130,13 @@ import Testing
     for arguments in [
       ["resume", "questions"], ["evaluate", "questions"], ["report", "questions"],
       ["embed", "questions", "--image", Workspace.picture],
-      ["finetune", "finetune.json", "--output", "run", "--from", "questions"],
     ] {
       try work.fail(
         arguments, code: ExitCode.workFailed, saying: ["questions is no run", "run.json"])
     }
+    try work.fail(
+      ["finetune", "finetune.json", "--output", "run", "--from", "questions"],
+      code: ExitCode.badData, saying: ["questions", "holds no weights", "a run"])
     // A card of a later version, whose meaning this one cannot know.
     let card = try work.text("answers/run.json")
     try work.write(

@@ -22,7 +22,7 @@ import Testing
     for name in [
       "pretrain", "finetune", "resume", "evaluate", "predict", "embed", "report", "bench",
       "version", "data fetch", "data list", "data check", "recipes list", "recipes show",
-      "recipes diff",
+      "recipes diff", "import", "export", "inspect", "forward",
     ] {
       #expect(seen.contains(name), "\(name) is not among \(seen)")
     }

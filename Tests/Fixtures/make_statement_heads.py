@@ -1,4 +1,5 @@
-"""Numbers of heads that judge statements about two pictures (NLVR2), for TandemCoreTests.
+"""Numbers of heads that judge statements about two pictures (NLVR2), and of UNITER's head of choices
+(VCR), for TandemModelsTests.
 
 Python 3.11, torch 2.13.0: python3 make_statement_heads.py
 Writes statements/statements.safetensors beside it. UNITER's paired attention is written from its
@@ -73,6 +74,14 @@ def joined(pooled, weights, norm_first):
     return x @ weights["joined.3.weight"].T + weights["joined.3.bias"]
 
 
+def choices(pooled, weights, activation):
+    """Linear, activation, norm, linear."""
+    x = activation(pooled @ weights["choices.0.weight"].T + weights["choices.0.bias"])
+    x = torch.nn.functional.layer_norm(
+        x, x.shape[-1:], weights["choices.2.weight"], weights["choices.2.bias"], 1e-12)
+    return x @ weights["choices.3.weight"].T + weights["choices.3.bias"]
+
+
 def main():
     weights = {}
     first, second = attention(weights, "attn1"), attention(weights, "attn2")
@@ -83,6 +92,9 @@ def main():
         ("joined.0.weight", (2 * WIDTH, 2 * WIDTH)), ("joined.0.bias", (2 * WIDTH,)),
         ("joined.norm.weight", (2 * WIDTH,)), ("joined.norm.bias", (2 * WIDTH,)),
         ("joined.3.weight", (2, 2 * WIDTH)), ("joined.3.bias", (2,)),
+        ("choices.0.weight", (2 * WIDTH, WIDTH)), ("choices.0.bias", (2 * WIDTH,)),
+        ("choices.2.weight", (2 * WIDTH,)), ("choices.2.bias", (2 * WIDTH,)),
+        ("choices.3.weight", (2, 2 * WIDTH)), ("choices.3.bias", (2,)),
     ]:
         weights[name] = random(*shape, scale=0.4).requires_grad_()
     rows = [random(words + regions, WIDTH).requires_grad_() for words, regions in LENGTHS]
@@ -97,13 +109,15 @@ def main():
         "paired.wrong.pads_pooled": paired(rows, weights, first, second, masked=False).detach(),
         "joined.norm_first": joined(pooled, weights, True).detach(),
         "joined.gelu_first": joined(pooled, weights, False).detach(),
+        "choices.logits": choices(pooled, weights, torch.relu).detach(),
+        "choices.wrong.gelu": choices(pooled, weights, torch.nn.functional.gelu).detach(),
     }
     for place, part in enumerate(rows):
         out[f"rows.{place}"] = part.detach()
         out[f"gradient.rows.{place}"] = part.grad
     for name, weight in weights.items():
         out[f"weight.{name}"] = weight.detach()
-        if not name.startswith("joined."):
+        if not name.startswith(("joined.", "choices.")):
             out[f"gradient.{name}"] = weight.grad
     floats = {
         name: (tensor.float() if tensor.is_floating_point() else tensor).contiguous()

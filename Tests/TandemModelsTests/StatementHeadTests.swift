@@ -119,6 +119,19 @@ import TestSupport
     #expect(try relativeDifference(found, file.tensor(name)) < Tolerance.output)
   }
 
+  /// UNITER's head of choices has a ReLU where its head of answers has GELU.
+  @Test func choices() throws {
+    let store = ParameterStore(seed: 1, source: weights)
+    let head = try AnswerHead(
+      AnswerHead.Specification(
+        first: "choices.0", norm: "choices.2", last: "choices.3", order: .reluThenNorm,
+        epsilon: 1e-12), classes: 2, facts, at: store.root)
+    let found = try head(encoding().encoding, [0, 1, 2, 3])
+    #expect(try relativeDifference(found, file.tensor("choices.logits")) < Tolerance.output)
+    #expect(
+      try relativeDifference(found, file.tensor("choices.wrong.gelu")) > 50 * Tolerance.output)
+  }
+
   /// One statement at a time gives what all together give, gradients reach every weight of the
   /// head, and a second picture has a type of its own.
   @Test func onTopOfUNITER() throws {

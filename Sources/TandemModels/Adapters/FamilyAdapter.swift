@@ -15,7 +15,7 @@ public protocol FamilyAdapter: SendableMetatype {
   // MARK: folders of transformers
 
   /// - Parameter shapes: of the file's tensors, by their names.
-  /// - Throws: `SettingsError` for a setting that this library's model does not have.
+  /// - Throws: `DataError` for a setting that this library's model does not have.
   static func config(_ json: HuggingFaceConfig, _ shapes: [String: [Int]]) throws -> Model.Config
   /// - Parameters:
   ///   - architecture: the class that wrote the file.
@@ -66,7 +66,7 @@ extension FamilyAdapter {
     case .vocabulary:
       architecture.hasSuffix("ForMaskedLM") ? "logits" : "prediction_logits"
     case .matching: "seq_relationship_logits"
-    case .answers, .ranking, .statements: "logits"
+    case .answers, .ranking, .statements, .choices: "logits"
     }
   }
 
@@ -77,7 +77,7 @@ extension FamilyAdapter {
 }
 
 /// A head with an output of its own in transformers.
-public enum HeadKind: Sendable { case vocabulary, matching, answers, ranking, statements }
+public enum HeadKind: Sendable { case vocabulary, matching, answers, ranking, statements, choices }
 
 /// How a model goes into a folder of transformers.
 public struct HuggingFaceExport {
@@ -125,9 +125,9 @@ public struct HuggingFaceConfig: Sendable {
     case .integer(let value)?: return value
     case nil, .null?:
       if let standard { return standard }
-      throw SettingsError("\(path): \(key) is missing")
+      throw DataError("\(path): \(key) is missing")
     case let other?:
-      throw SettingsError("\(path): \(key): expected a whole number, found \(other.compact)")
+      throw DataError("\(path): \(key): expected a whole number, found \(other.compact)")
     }
   }
 
@@ -137,7 +137,7 @@ public struct HuggingFaceConfig: Sendable {
     case .number(let value)?: return value
     case nil, .null?: return standard
     case let other?:
-      throw SettingsError("\(path): \(key): expected a number, found \(other.compact)")
+      throw DataError("\(path): \(key): expected a number, found \(other.compact)")
     }
   }
 
@@ -156,7 +156,7 @@ public struct HuggingFaceConfig: Sendable {
   func need(_ key: String, _ expected: JSONValue, or standard: JSONValue? = nil) throws {
     let found = json[key] ?? .null
     guard found != expected, !(found == .null && (standard ?? expected) == expected) else { return }
-    throw SettingsError(
+    throw DataError(
       "\(path): \(key): only \(expected.compact) is known here, found \(found.compact)")
   }
 

@@ -82,7 +82,7 @@ public enum LXMERTAdapter: FamilyAdapter {
     case .vocabulary: "prediction_logits"
     case .matching: "cross_relationship_score"
     case .answers: "question_answering_score"
-    case .ranking, .statements: "logits"
+    case .ranking, .statements, .choices: "logits"
     }
   }
 

@@ -16,6 +16,8 @@ public struct NameTable: Sendable {
   public internal(set) var transposed: Set<String> = []
   /// Old spellings and misspellings of parts of names: read, never written.
   var spellings: [(theirs: String, ours: String)] = []
+  /// Our names that are written as copies are called, by what they are called.
+  var written: [String: String] = [:]
   /// Our names of copies, and of the weights that they are copies of.
   var tied: [String: String] = [:]
   /// Our names of weights that some files leave out, and of those that stand in for them; read where
@@ -51,7 +53,7 @@ public struct NameTable: Sendable {
 
   /// Theirs for one of our names: several for one that is fused here.
   public func theirs(_ ours: String) -> [String] {
-    var name = ours
+    var name = written[ours] ?? ours
     for part in parts.reversed() { name = name.replacingFirst(part.ours, by: part.theirs) ?? name }
     for group in fused where name.contains(group.ours) {
       return group.theirs.map { name.replacingFirst(group.ours, by: $0) ?? name }

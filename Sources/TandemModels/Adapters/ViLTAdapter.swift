@@ -37,7 +37,9 @@ public enum ViLTAdapter: FamilyAdapter {
     let vilt = isBase ? "^" : "^vilt."
     var table = NameTable()
     table.fused = [ViTAdapter.fusedAttention]
+    // Both names stand in files of transformers 4, the second alone in those of 5.
     table.tied = ["mlm_score.decoder.bias": "mlm_score.bias"]
+    table.written = ["mlm_score.bias": "mlm_score.decoder.bias"]
     // Published with a table of its own; transformers 5 writes none where it is the words'.
     table.standIns = [
       (

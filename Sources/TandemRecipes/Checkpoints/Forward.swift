@@ -175,6 +175,10 @@ private struct OutputWriter {
         inputs.choices > 0 ? outer : [inputs.examples, 1])
     }
     if let head = heads.answers { outputs[field(.answers)] = try perSequence(head(encoding, all)) }
+    if let head = heads.choices {
+      outputs[heads.answers == nil ? field(.choices) : "choice_logits"] = try perSequence(
+        head(encoding, all))
+    }
     if let head = heads.statements, inputs.hasPairs {
       let pairs = (0..<inputs.examples).map { (first: 2 * $0, second: 2 * $0 + 1) }
       outputs[field(.statements)] = try head(encoding, pairs, .inference)

@@ -6,13 +6,14 @@ internal import TandemFiles
 internal import TandemModels
 internal import TandemNN
 internal import TandemTorch
+internal import TandemTrain
 
 public enum HuggingFaceFolder {
   /// Writes config.json, model.safetensors and what else is at hand, aside first.
   ///
   /// - Returns: names of weights that the class of transformers has no place for.
-  /// - Throws: `SettingsError` for a model that transformers does not have, or a folder that is not
-  ///   empty.
+  /// - Throws: `SettingsError` for a model that transformers does not have, `RunError` for a folder that
+  ///   is not empty.
   public static func write(_ model: LoadedModel, to path: String) throws -> [String] {
     guard let adapter = AdapterCatalog.find(model: model.files.model), !adapter.modelType.isEmpty
     else {
@@ -21,7 +22,7 @@ public enum HuggingFaceFolder {
         "transformers has no \(model.files.model); it has \(known.joined(separator: ", "))")
     }
     if let found = try? FileManager.default.contentsOfDirectory(atPath: path), !found.isEmpty {
-      throw SettingsError("\(path) is not empty; name another --output")
+      throw RunError("\(path) is not empty; name another --output")
     }
     return try write(adapter, model, path)
   }

@@ -48,8 +48,11 @@ public struct ImportReport: Codable, Sendable, Equatable {
   /// Looks at every number; a model with some that are not finite learns nothing.
   public mutating func lookForNumbersThatAreNotFinite(in store: ParameterStore) throws {
     notFinite = try withoutGradients {
-      try store.parameters.filter { try $0.value.detached().isFinite().all().item() == 0 }
-        .map(\.name)
+      try store.parameters.filter { parameter in
+        let value = try parameter.value.detached()
+        // The norm needs no memory of its own; what is too large for it is looked at closely.
+        return try !value.norm().item().isFinite && value.isFinite().all().item() == 0
+      }.map(\.name)
     }
   }
 

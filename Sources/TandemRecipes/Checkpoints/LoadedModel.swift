@@ -41,7 +41,7 @@ public final class LoadedModel {
     else { return }
     let count = try Vocabulary(contentsOfFile: file).count
     guard count <= rows else {
-      throw SettingsError("\(file): \(count) tokens, the model has rows for \(rows)")
+      throw DataError("\(file): \(count) tokens, the model has rows for \(rows)")
     }
   }
 
@@ -52,7 +52,7 @@ public final class LoadedModel {
     do {
       config = try files.config.decoded(M.Config.self)
     } catch let error as DecodingError {
-      throw SettingsError("\(files.path): \(JSONValue.explained(error))")
+      throw DataError("\(files.path): \(JSONValue.explained(error))")
     }
     // Inputs come with their special tokens: which they are does not matter here.
     let specials = SpecialTokens(
@@ -76,6 +76,7 @@ public struct LoadedHeads {
   public let ranking: RankingHead?
   public let answers: AnswerHead?
   public let statements: StatementHead?
+  public let choices: AnswerHead?
   public let regionFeatures: RegionHead?
   public let regionClasses: RegionHead?
   public let regionAttributes: RegionHead?
@@ -107,6 +108,7 @@ public struct LoadedHeads {
     specifications.ranking =
       known.ranking == .similarity ? known.ranking : held(known.ranking) { [$0.path] }
     specifications.answers = held(known.answers) { [$0.last] }
+    specifications.choices = held(known.choices) { [$0.last] }
     specifications.statements = held(known.statements) { $0.paths }
     specifications.regionFeatures = region(known.regionFeatures)
     specifications.regionClasses = region(known.regionClasses)
@@ -117,6 +119,9 @@ public struct LoadedHeads {
     answerCount = specifications.answers.flatMap { rows($0.last) } ?? 0
     answers = try specifications.answers.map { [answerCount] in
       try AnswerHead($0, classes: answerCount, facts, at: root)
+    }
+    choices = try specifications.choices.map {
+      try AnswerHead($0, classes: rows($0.last) ?? 1, facts, at: root)
     }
     statements = try specifications.statements.map { try StatementHead($0, facts, at: root) }
     regionFeatures = try regionHead(specifications.regionFeatures)

@@ -40,7 +40,7 @@ public struct ModelFiles {
   ///   - family: what it is, for one who knows better than its files say.
   ///   - settings: `key=value` of the model's settings, where the files do not say them or say them
   ///     wrong: how many heads attention has stands in no weight.
-  /// - Throws: `SettingsError` for an unknown family with those that there are; what is wrong with the
+  /// - Throws: `DataError` for an unknown family with those that there are; what is wrong with the
   ///   files otherwise.
   public static func open(
     _ path: String, family: String? = nil, settings: [String] = []
@@ -81,7 +81,7 @@ public struct ModelFiles {
     let known = AdapterCatalog.find(modelType: json.modelType)
     guard let adapter = try family.map(Self.adapter) ?? known, !adapter.modelType.isEmpty else {
       let types = AdapterCatalog.all.map { $0.modelType }.filter { !$0.isEmpty }
-      throw SettingsError(
+      throw DataError(
         "\(json.path): model_type '\(json.modelType)' is of no known family; known: "
           + types.joined(separator: ", "))
     }
@@ -123,7 +123,7 @@ public struct ModelFiles {
     let file = try WeightFiles.open(path)
     let found = AdapterCatalog.find(names: file.tensors.map(\.name))
     guard let adapter = try family.map(Self.adapter) ?? found else {
-      throw SettingsError(
+      throw DataError(
         "\(path): its names are of no known family (\(families.joined(separator: ", "))); it begins "
           + file.tensors.prefix(3).map(\.name).joined(separator: ", "))
     }

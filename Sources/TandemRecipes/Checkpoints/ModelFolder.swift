@@ -6,6 +6,7 @@ internal import TandemCore
 internal import TandemFiles
 internal import TandemNN
 internal import TandemTorch
+internal import TandemTrain
 
 public enum ModelFolder {
   static let cardName = "model.json"
@@ -30,12 +31,12 @@ public enum ModelFolder {
     do {
       let json = try JSONValue(contentsOfFile: file)
       if case .integer(let version)? = json["formatVersion"], version > currentFormat {
-        throw SettingsError(
+        throw DataError(
           "\(file): format \(version) is newer than this tandem's \(currentFormat)")
       }
       card = try json.decoded(Card.self)
     } catch let error as DecodingError {
-      throw SettingsError("\(file): \(JSONValue.explained(error))")
+      throw DataError("\(file): \(JSONValue.explained(error))")
     }
     let vocabulary = "\(path)/vocabulary.txt"
     return ModelFiles(
@@ -50,7 +51,7 @@ public enum ModelFolder {
   /// Writes a model aside and moves it into place; an existing folder with anything in it is refused.
   public static func write(_ model: LoadedModel, to path: String) throws {
     if let found = try? FileManager.default.contentsOfDirectory(atPath: path), !found.isEmpty {
-      throw SettingsError("\(path) is not empty; name another --output")
+      throw RunError("\(path) is not empty; name another --output")
     }
     let files = model.files
     try AtomicDirectory.write(to: path) { folder in

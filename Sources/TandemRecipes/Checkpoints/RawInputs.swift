@@ -49,7 +49,8 @@ struct RawInputs {
     choices = inner
     textPlaces = texts?.places ?? 0
     regionPlaces = regions?.places ?? 0
-    hasPairs = (pictures?.choices ?? 0) == 2 && model.heads.statements != nil
+    hasPairs =
+      (pictures?.choices ?? regions?.choices ?? 0) == 2 && model.heads.statements != nil
     var parts: [Part] = []
     for example in 0..<examples {
       for place in 0..<max(1, inner) {

@@ -16,7 +16,7 @@ public enum WeightFiles {
     let path = path.count > 1 && path.hasSuffix("/") ? String(path.dropLast()) : path
     var isFolder: ObjCBool = false
     guard FileManager.default.fileExists(atPath: path, isDirectory: &isFolder) else {
-      throw SettingsError("\(path): no such file or folder")
+      throw DataError("\(path): no such file or folder")
     }
     return isFolder.boolValue ? try folder(path) : try file(path)
   }
@@ -35,7 +35,7 @@ public enum WeightFiles {
       }
     }
     if let paddle = try PaddleFolder(path) { return paddle }
-    throw SettingsError(
+    throw DataError(
       "\(path): holds no weights that are known: expected model.safetensors, pytorch_model.bin, "
         + "their .index.json with its parts, a run, or a folder of Paddle")
   }
@@ -53,16 +53,16 @@ struct ShardedWeights: WeightFile {
   private let files: [String: any WeightFile]
   private let fileOfName: [String: String]
 
-  /// - Throws: `SettingsError` for a part that is missing, or that lacks what the index says it has.
+  /// - Throws: `DataError` for a part that is missing, or that lacks what the index says it has.
   init(index: String) throws {
     title = index
     guard case .object(let map)? = try JSONValue(contentsOfFile: index)["weight_map"] else {
-      throw SettingsError("\(index): weight_map: expected names and the files that they lie in")
+      throw DataError("\(index): weight_map: expected names and the files that they lie in")
     }
     var fileOfName: [String: String] = [:]
     for (name, file) in map {
       guard case .string(let file) = file else {
-        throw SettingsError("\(index): weight_map: \(name): expected a file's name")
+        throw DataError("\(index): weight_map: \(name): expected a file's name")
       }
       fileOfName[name] = file
     }
@@ -70,10 +70,10 @@ struct ShardedWeights: WeightFile {
     var files: [String: any WeightFile] = [:]
     for file in Set(fileOfName.values).sorted() {
       guard !file.contains("/"), file != ".." else {
-        throw SettingsError("\(index): '\(file)' does not lie beside the index")
+        throw DataError("\(index): '\(file)' does not lie beside the index")
       }
       guard FileManager.default.fileExists(atPath: folder + "/" + file) else {
-        throw SettingsError(
+        throw DataError(
           "\(index): names \(file), which is missing; the folder needs "
             + Set(fileOfName.values).sorted().joined(separator: ", "))
       }
@@ -86,7 +86,7 @@ struct ShardedWeights: WeightFile {
     }.sorted { $0.name < $1.name }
     let found = Set(tensors.map(\.name))
     if let missing = fileOfName.keys.sorted().first(where: { !found.contains($0) }) {
-      throw SettingsError(
+      throw DataError(
         "\(index): \(fileOfName[missing] ?? "") is to hold '\(missing)', which it does not")
     }
   }

@@ -39,7 +39,7 @@ public struct ComparisonPlan: Codable, Sendable, Equatable {
   public var seeds: [UInt64] = [1, 2, 3]
   /// Forwards of a batch in pre-training: a system whose step is two of them takes half the steps, so
   /// that all see as many pairs; 0 for the recipes' own steps.
-  public var pretrainingPasses = 6000
+  public var pretrainingPasses = 9000
   /// Steps of fine-tuning on each task; 0 for the recipe's own.
   public var taskSteps: [String: Int] = ["questions": 2000, "retrieval": 400]
   /// Also fine-tune from random weights on these tasks.

@@ -46,8 +46,8 @@ struct ScenesSystem {
   static let vilt = ScenesSystem(
     model: "vilt", title: "ViLT",
     objectives: [words(), choice("itm"), choice("wpa", weight: 0.1)], regions: "",
-    // 36 patches of 16 pixels.
-    config: ["patchSize": .integer(16), "shorterSide": .integer(96), "grid": .integer(6)])
+    // 16 to 24 patches: as good as twice as many of 16 pixels, at half the cost (docs/results).
+    config: ["patchSize": .integer(24), "shorterSide": .integer(96), "grid": .integer(4)])
 
   /// Masked words and masked regions' classes in one sequence; no matching (Su et al. 2020).
   static let vlbert = ScenesSystem(
