@@ -23,6 +23,13 @@ public struct TextReader: Sendable {
     guard let content = String(bytes: data, encoding: .utf8) else {
       throw DataError("\(path): is not UTF-8")
     }
+    try self.init(content: content, path: path, lowercased: lowercased)
+  }
+
+  /// - Parameters:
+  ///   - content: what a vocabulary file holds.
+  ///   - path: what messages call it.
+  init(content: String, path: String, lowercased: Bool) throws {
     self.path = path
     self.content = content
     if Self.isMerges(content) {
@@ -32,7 +39,7 @@ public struct TextReader: Sendable {
         classification: merges.start, separator: merges.end, mask: -1,
         vocabularyCount: merges.vocabularyCount, reserved: [merges.start, merges.end])
     } else {
-      let vocabulary = try Vocabulary(contentsOfFile: path)
+      let vocabulary = try Vocabulary(lines: content, source: path)
       tokenizer = WordPiece(vocabulary: vocabulary, lowercased: lowercased)
       specials = Self.specials(vocabulary)
     }

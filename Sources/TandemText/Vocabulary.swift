@@ -39,6 +39,11 @@ public struct Vocabulary: Sendable {
     try self.init(tokens: Self.lines(of: data, path: path), source: path)
   }
 
+  /// Reads the content of a `vocab.txt`; `source` is what messages call it. Throws as above.
+  public init(lines content: String, source: String) throws {
+    try self.init(tokens: Self.lines(of: Data(content.utf8), path: source), source: source)
+  }
+
   /// Makes a vocabulary of `tokens`, whose places are their ids.
   ///
   /// - Throws: ``TextError`` when there is no token or an empty one, a token comes twice, or one

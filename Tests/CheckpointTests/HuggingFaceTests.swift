@@ -98,6 +98,46 @@ import TestSupport
       Forward.outputs(second, inputs: Self.folder(name) + "/inputs.safetensors"), as: name)
   }
 
+  // MARK: what lies beside the weights
+
+  /// A folder with a fast tokeniser's file alone has the same vocabulary.
+  @Test func vocabulariesOfFastTokenisers() throws {
+    let temporary = try TemporaryFolder()
+    let folder = try changed("bert", [:], in: temporary)
+    let lines = try String(contentsOfFile: folder + "/vocab.txt", encoding: .utf8)
+      .split(separator: "\n").map(String.init)
+    let ids = Dictionary(
+      uniqueKeysWithValues: lines.enumerated().map { ($1, JSONValue.integer($0)) })
+    let json = JSONValue.object([
+      "model": .object(["type": .string("WordPiece"), "vocab": .object(ids)])
+    ])
+    try Data(json.pretty.utf8).write(to: URL(filePath: folder + "/tokenizer.json"))
+    try FileManager.default.removeItem(atPath: folder + "/vocab.txt")
+    let kept = temporary.path + "/kept"
+    try ModelFolder.write(LoadedModel(ModelFiles.open(folder)), to: kept)
+    #expect(
+      try String(contentsOfFile: kept + "/vocabulary.txt", encoding: .utf8)
+        == lines.joined(separator: "\n") + "\n")
+  }
+
+  /// Pictures are read with the folder's own mean and deviation.
+  @Test func normalisationIsTheFolders() throws {
+    let temporary = try TemporaryFolder()
+    let folder = try changed("vit", [:], in: temporary)
+    let processor: [String: JSONValue] = [
+      "image_mean": .array([.number(0.1), .number(0.2), .number(0.3)]),
+      "image_std": .array([.number(0.4), .number(0.5), .number(0.6)]),
+    ]
+    let file = folder + "/preprocessor_config.json"
+    try Data(JSONValue.object(processor).pretty.utf8).write(to: URL(filePath: file))
+    let config = try ModelFiles.open(folder).config
+    #expect(config["mean"] == processor["image_mean"])
+    #expect(config["deviation"] == processor["image_std"])
+    try Data(#"{"image_mean": 3}"#.utf8).write(to: URL(filePath: file))
+    let refusal = message { _ = try ModelFiles.open(folder) }
+    #expect(refusal?.contains("image_mean") == true)
+  }
+
   // MARK: mistakes
 
   /// A copy of a folder with a changed setting.

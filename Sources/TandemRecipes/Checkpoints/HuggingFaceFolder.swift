@@ -105,8 +105,12 @@ public enum HuggingFaceFolder {
 
   /// BERT's tokeniser over the model's vocabulary.
   private static func writeTokenizer(_ model: LoadedModel, to folder: String) throws {
-    guard let vocabulary = model.files.vocabularyFile else { return }
-    try FileManager.default.copyItem(atPath: vocabulary, toPath: folder + "/vocab.txt")
+    guard let vocabulary = model.files.vocabulary else { return }
+    // CLIP's merges alone: its tokeniser's other file is made of them.
+    guard model.files.model != CLIP.name else {
+      return try AtomicFile.write(utf8: vocabulary.content, to: folder + "/merges.txt")
+    }
+    try AtomicFile.write(utf8: vocabulary.content, to: folder + "/vocab.txt")
     try write(
       .object([
         "tokenizer_class": .string("BertTokenizer"),

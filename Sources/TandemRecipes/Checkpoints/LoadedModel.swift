@@ -3,7 +3,6 @@
 public import TandemCore
 internal import TandemModels
 public import TandemNN
-internal import TandemText
 internal import TandemTorch
 
 public final class LoadedModel {
@@ -37,11 +36,13 @@ public final class LoadedModel {
 
   /// More tokens than rows would read past the table's end.
   private static func checkVocabulary(_ files: ModelFiles) throws {
-    guard let file = files.vocabularyFile, case .integer(let rows)? = files.config["vocabulary"]
+    guard let vocabulary = files.vocabulary, case .integer(let rows)? = files.config["vocabulary"]
     else { return }
-    let count = try Vocabulary(contentsOfFile: file).count
+    let count = try TextReader(
+      content: vocabulary.content, path: vocabulary.path, lowercased: files.isLowercased
+    ).count
     guard count <= rows else {
-      throw DataError("\(file): \(count) tokens, the model has rows for \(rows)")
+      throw DataError("\(vocabulary.path): \(count) tokens, the model has rows for \(rows)")
     }
   }
 

@@ -27,7 +27,7 @@ public struct ModelFiles {
   /// The answers that a head's rows stand for; empty where nobody says.
   public let answers: [String]
   /// The vocabulary; nil where there is none beside the weights.
-  public let vocabularyFile: String?
+  let vocabulary: VocabularyText?
   public let isLowercased: Bool
   /// Under this library's names.
   public let weights: any WeightFile
@@ -98,14 +98,27 @@ public struct ModelFiles {
       file, A.huggingFaceNames(json.architecture, isBase: isBase))
     return ModelFiles(
       path: path, form: .transformers, model: A.modelName, architecture: json.architecture,
-      config: try JSONValue(encoding: config), heads: nil, answers: json.labels,
-      vocabularyFile: existing(path + "/vocab.txt"),
+      config: try withNormalisation(JSONValue(encoding: config), path), heads: nil,
+      answers: json.labels, vocabulary: try .ofTransformers(path),
       isLowercased: lowercases(path), weights: renamed, ignored: renamed.ignored,
       tied: renamed.tied)
   }
 
-  private static func existing(_ path: String) -> String? {
-    FileManager.default.fileExists(atPath: path) ? path : nil
+  /// The settings with the mean and the deviation that the folder's pictures are read with.
+  private static func withNormalisation(_ config: JSONValue, _ path: String) throws -> JSONValue {
+    let file = path + "/preprocessor_config.json"
+    guard FileManager.default.fileExists(atPath: file), case .object(var fields) = config else {
+      return config
+    }
+    let processor = try JSONValue(contentsOfFile: file)
+    for (ours, theirs) in [("mean", "image_mean"), ("deviation", "image_std")] {
+      guard fields[ours] != nil, let numbers = processor[theirs] else { continue }
+      guard case .array(let channels) = numbers, channels.count == 3 else {
+        throw DataError("\(file): \(theirs): expected three numbers, found \(numbers.compact)")
+      }
+      fields[ours] = numbers
+    }
+    return .object(fields)
   }
 
   /// What the tokeniser's settings say; BERT's default where they say nothing.
@@ -137,7 +150,7 @@ public struct ModelFiles {
     return ModelFiles(
       path: path, form: .original, model: A.modelName, architecture: "",
       config: try JSONValue(encoding: A.config(Shapes(renamed))), heads: nil, answers: [],
-      vocabularyFile: nil, isLowercased: A.modelName != "uniter", weights: renamed,
+      vocabulary: nil, isLowercased: A.modelName != "uniter", weights: renamed,
       ignored: renamed.ignored, tied: renamed.tied)
   }
 
@@ -151,7 +164,8 @@ public struct ModelFiles {
       path: path, form: .tandem, model: recipe.model.name, architecture: "",
       config: try wholeConfig(
         ModelCatalog.find(recipe.model.name), recipe.model.preset, recipe.model.config),
-      heads: nil, answers: recipe.answers, vocabularyFile: directory.vocabularyFile,
+      heads: nil, answers: recipe.answers,
+      vocabulary: try VocabularyText(contentsOfFile: directory.vocabularyFile),
       isLowercased: recipe.data.lowercased, weights: file, ignored: [], tied: [])
   }
 

@@ -42,7 +42,8 @@ public enum ModelFolder {
     return ModelFiles(
       path: path, form: .tandem, model: card.model, architecture: card.architecture,
       config: card.config, heads: card.heads, answers: card.answers,
-      vocabularyFile: FileManager.default.fileExists(atPath: vocabulary) ? vocabulary : nil,
+      vocabulary: FileManager.default.fileExists(atPath: vocabulary)
+        ? try VocabularyText(contentsOfFile: vocabulary) : nil,
       isLowercased: card.lowercased,
       weights: SafeTensorsSource(try SafeTensorsFile(path: path + "/weights.safetensors")),
       ignored: [], tied: [])
@@ -56,8 +57,8 @@ public enum ModelFolder {
     let files = model.files
     try AtomicDirectory.write(to: path) { folder in
       try SafeTensors.write(model.store.tensors(), to: folder + "/weights.safetensors")
-      if let vocabulary = files.vocabularyFile {
-        try FileManager.default.copyItem(atPath: vocabulary, toPath: folder + "/vocabulary.txt")
+      if let vocabulary = files.vocabulary {
+        try AtomicFile.write(utf8: vocabulary.content, to: folder + "/vocabulary.txt")
       }
       let card = Card(
         model: files.model, config: files.config, heads: model.heads.specifications,

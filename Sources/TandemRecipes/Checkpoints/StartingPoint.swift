@@ -36,8 +36,11 @@ package final class StartingPoint: WeightSource {
     }
     self.model = model
     self.mapping = mapping
-    rows = try files.vocabularyFile.flatMap {
-      try Self.rows(of: texts, in: TextReader(contentsOfFile: $0, lowercased: files.isLowercased))
+    rows = try files.vocabulary.flatMap {
+      try Self.rows(
+        of: texts,
+        in: TextReader(
+          content: $0.content, path: $0.path, lowercased: files.isLowercased))
     }
     if rows != nil { changes.append("rows of words: those of \(texts.path)") }
   }

@@ -1,0 +1,57 @@
+// The vocabulary beside a model's weights, in whichever file it stands.
+
+internal import Foundation
+internal import TandemCore
+
+/// What a vocabulary file would hold, and the file that it was found in.
+struct VocabularyText {
+  let path: String
+  /// A token a line, or CLIP's list of merges.
+  let content: String
+
+  /// - Throws: `DataError` for a file that cannot be read.
+  init(contentsOfFile path: String) throws {
+    self.path = path
+    guard let data = FileManager.default.contents(atPath: path),
+      let text = String(bytes: data, encoding: .utf8)
+    else { throw DataError("\(path): cannot be read as UTF-8") }
+    content = text
+  }
+
+  private init(path: String, content: String) {
+    self.path = path
+    self.content = content
+  }
+
+  /// That of a folder of transformers; nil where there is none that is read here.
+  static func ofTransformers(_ folder: String) throws -> VocabularyText? {
+    func exists(_ name: String) -> Bool {
+      FileManager.default.fileExists(atPath: "\(folder)/\(name)")
+    }
+    if exists("vocab.txt") { return try VocabularyText(contentsOfFile: folder + "/vocab.txt") }
+    if exists("tokenizer.json"), let pieces = try wordPieces(folder + "/tokenizer.json") {
+      return pieces
+    }
+    // CLIP's list, whose first line names its version.
+    return exists("merges.txt") ? try VocabularyText(contentsOfFile: folder + "/merges.txt") : nil
+  }
+
+  /// The tokens of a fast WordPiece tokeniser in order of their ids; nil for one of another kind.
+  private static func wordPieces(_ path: String) throws -> VocabularyText? {
+    let json = try JSONValue(contentsOfFile: path)
+    guard json["model.type"] == .string("WordPiece"), case .object(let ids)? = json["model.vocab"]
+    else { return nil }
+    var tokens = [String?](repeating: nil, count: ids.count)
+    for (token, id) in ids {
+      guard case .integer(let id) = id, tokens.indices.contains(id) else {
+        throw DataError("\(path): model.vocab: '\(token)' has no id of 0..<\(ids.count)")
+      }
+      tokens[id] = token
+    }
+    guard !tokens.contains(nil) else {
+      throw DataError("\(path): model.vocab: two tokens have one id")
+    }
+    return VocabularyText(
+      path: path, content: tokens.compactMap { $0 }.joined(separator: "\n") + "\n")
+  }
+}
