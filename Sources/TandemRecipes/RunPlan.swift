@@ -17,8 +17,10 @@ public struct RunPlan: Sendable {
   /// - Parameters:
   ///   - loaders: the run's data; the step after `stepsDone` is prepared to see what a step takes.
   ///   - rate: billions of operations a second of the model's products; 0 when unknown.
+  ///   - changes: what was done to weights that it starts from.
   init(
-    _ assembly: Assembly, _ card: RunCard, _ loaders: RunLoaders, after stepsDone: Int, rate: Double
+    _ assembly: Assembly, _ card: RunCard, _ loaders: RunLoaders, after stepsDone: Int,
+    rate: Double, changes: [String] = []
   ) throws {
     let recipe = assembly.recipe
     let train = loaders.training.index
@@ -34,6 +36,7 @@ public struct RunPlan: Sendable {
       "\(recipe.model.name)/\(recipe.model.preset), \(grouped(assembly.store.parameterCount)) "
         + "weights (\(grouped(heads)) in heads)")
     add("weights", card.initializedFrom.isEmpty ? "random" : "from \(card.initializedFrom)")
+    for change in changes { add("", change) }
     add(
       "data",
       "\(recipe.data.dataset): \(grouped(train.count)) records to train, \(grouped(held.count)) "

@@ -48,7 +48,8 @@ public final class TrainingRun {
     let card = RunCard(
       recipe: recipe, origins: resolved.origins, initializedFrom: initial ?? "",
       environment: runtime.environment(started: time, kernels: kernels.table))
-    let plan = try RunPlan(assembly, card, loaders, after: 0, rate: kernels.rate)
+    let plan = try RunPlan(
+      assembly, card, loaders, after: 0, rate: kernels.rate, changes: start?.changes ?? [])
     let directory = try RunDirectory.create(at: output)
     try AtomicFile.write(utf8: assembly.texts.content, to: directory.vocabularyFile)
     try regions?.write(to: directory)

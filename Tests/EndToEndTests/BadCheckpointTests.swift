@@ -150,7 +150,9 @@ enum WeightsFlaw: String, CaseIterable, Sendable {
     let work = try Workspace.trained()
     let tokens = Array(Words.special + Words.vocabulary.dropFirst(Words.special.count).reversed())
     try work.write(tokens.joined(separator: "\n") + "\n", to: "vocabulary.txt")
-    try work.succeed("finetune", "finetune.json", "--output", "turned", "--from", "pretrained")
+    let turned = try work.succeed(
+      "finetune", "finetune.json", "--output", "turned", "--from", "pretrained")
+    #expect((turned.output + turned.errors).contains("rows of words"))
     func results(_ run: String) throws -> JSONValue? {
       try parsed(work.succeed("evaluate", run, "--json").output)["results"]
     }

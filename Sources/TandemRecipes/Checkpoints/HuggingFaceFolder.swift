@@ -32,17 +32,13 @@ public enum HuggingFaceFolder {
   ) throws -> [String] {
     let config = try model.files.config.decoded(A.Model.Config.self)
     let export = try A.exported(config, model.heads.specifications)
-    let heads = ["cls.", "classifier.", "head.", "rank_output.", "answer_head.", "obj_predict"]
     // A file without any head has names that begin below the model's own.
     let isBase = export.architecture.hasSuffix("Model") && !A.basePrefix.isEmpty
     let table = A.huggingFaceNames(export.architecture, isBase: isBase)
     var tensors: [String: Tensor] = [:]
     var left: [String] = []
     for (name, tensor) in model.store.tensors() {
-      let isLeft =
-        export.leftOut.contains(where: name.hasPrefix)
-        || (isBase && heads.contains(where: name.hasPrefix))
-      guard !isLeft else {
+      guard !export.leftOut.contains(where: name.hasPrefix) else {
         left.append(name)
         continue
       }

@@ -16,8 +16,6 @@ public struct ImportReport: Codable, Sendable, Equatable {
   /// In the file, of no use to the model.
   public let unused: [String]
   public let misshapen: [String]
-  /// Tables whose places were resized.
-  public let resized: [String]
   /// Copies of weights that are one here.
   public let tied: [String]
   /// What is no weight.
@@ -27,7 +25,7 @@ public struct ImportReport: Codable, Sendable, Equatable {
   /// Weights with numbers that are not finite.
   public private(set) var notFinite: [String] = []
 
-  init(_ files: ModelFiles, _ store: ParameterStore, _ load: LoadReport, resized: [String] = []) {
+  init(_ files: ModelFiles, _ store: ParameterStore, _ load: LoadReport) {
     path = files.path
     form = files.form
     model = files.model
@@ -39,7 +37,6 @@ public struct ImportReport: Codable, Sendable, Equatable {
     missing = load.missing
     unused = load.unused
     misshapen = load.misshapen
-    self.resized = resized
     tied = files.tied
     ignored = files.ignored
     foreignClasses = files.weights.foreignClasses
@@ -102,7 +99,6 @@ public struct ImportReport: Codable, Sendable, Equatable {
     }
     list("missing, drawn anew", missing)
     list("of another shape", misshapen)
-    list("places resized", resized)
     list("copies of weights that are one here", tied)
     list("of no use to the model", unused)
     list("no weights", ignored)
