@@ -31,14 +31,7 @@ public final class Assembly {
     _ recipe: Recipe, vocabularyFile: String? = nil, source: (any WeightSource)? = nil,
     kernels: KernelTable = .plain, learns: Bool = true
   ) throws {
-    guard let device = Device(recipe.compute.device) else {
-      throw SettingsError(
-        "compute.device: expected cpu, cuda or cuda:N, found '\(recipe.compute.device)'")
-    }
-    if device != .cpu, !Device.isCUDAAvailable {
-      throw SettingsError(
-        "compute.device: this libtorch finds no GPU; --set compute.device=cpu runs without")
-    }
+    let device = try Device(named: recipe.compute.device)
     self.recipe = recipe
     texts = try TextReader(
       contentsOfFile: vocabularyFile ?? recipe.data.vocabulary,
@@ -47,12 +40,9 @@ public final class Assembly {
       seed: recipe.seed, precision: recipe.compute.precision, kernels: kernels,
       device: device, keepsMasters: learns, productInitialization: recipe.model.initialization,
       source: source)
-    let built = try Self.build(
-      ModelCatalog.find(recipe.model.name), recipe.model.preset, recipe.model.config, store,
-      texts.specials)
-    model = built.model
-    input = built.input
-    resize = built.resize
+    model = try Self.build(
+      ModelCatalog.find(recipe.model.name), recipe.model.preset, recipe.model.config, store)
+    (input, resize) = Self.reading(model, texts.specials)
     var titles = ObjectiveTitles()
     objectives = try recipe.objectives.map { [model, store, texts] choice in
       var definition = try Catalog.definition(choice, recipe.mixture.masking)
@@ -70,10 +60,33 @@ public final class Assembly {
     }
   }
 
+  /// A model that no recipe of ours trained, with the objectives that it has heads for: it can be asked
+  /// what a run can be asked.
+  ///
+  /// - Throws: `SettingsError` where it has no vocabulary.
+  init(_ loaded: LoadedModel) throws {
+    texts = try loaded.files.textReader()
+    recipe = Recipe(asking: loaded, specials: texts.specials)
+    store = loaded.store
+    model = loaded.model
+    (input, resize) = Self.reading(loaded.model, texts.specials)
+    var facts = loaded.model.facts
+    facts.heads = loaded.heads.specifications
+    objectives = try recipe.objectives.map { [facts, store] choice in
+      let definition = try Catalog.definition(choice)
+      return (definition, try definition.built(facts, at: store.root.reusing))
+    }
+  }
+
+  private static func reading<M: VisionLanguageModel>(
+    _ model: M, _ specials: SpecialTokens
+  ) -> (InputSpecification, ResizeRule?) {
+    (M.input(model.config, specials), M.resize(model.config))
+  }
+
   private static func build<M: VisionLanguageModel>(
-    _ type: M.Type, _ preset: String, _ json: JSONValue, _ store: ParameterStore,
-    _ specials: SpecialTokens
-  ) throws -> (model: any VisionLanguageModel, input: InputSpecification, resize: ResizeRule?) {
+    _ type: M.Type, _ preset: String, _ json: JSONValue, _ store: ParameterStore
+  ) throws -> any VisionLanguageModel {
     let config: M.Config
     do {
       // A run may be older than a setting of its model: that one has the preset's value.
@@ -84,9 +97,7 @@ public final class Assembly {
     } catch let error as DecodingError {
       throw SettingsError("model.config: \(JSONValue.explained(error))")
     }
-    return (
-      try M(config, at: store.root), M.input(config, specials), M.resize(config)
-    )
+    return try M(config, at: store.root)
   }
 
   public var specials: SpecialTokens { texts.specials }

@@ -24,6 +24,11 @@ struct PredictionStores {
   /// - Throws: where the wanted store is missing, or none of a folder's can be opened.
   init(_ assembly: Assembly, _ wanted: PredictionRegions) throws {
     let path = wanted.path ?? assembly.recipe.data.regions
+    if let needed = assembly.input.regions, needed.cells == nil, path.isEmpty {
+      throw SettingsError(
+        "--regions: \(assembly.recipe.model.name) reads regions of pictures; name a store of them "
+          + "(`tandem regions extract` makes one)")
+    }
     let splits =
       wanted.split.map { [$0] }
       ?? Split.allCases.filter { FileManager.default.fileExists(atPath: "\(path)/\($0.rawValue)") }

@@ -1,5 +1,5 @@
-// A trained run that answers: the same code serves the command line, the evaluation and, later, a
-// server.
+// A trained run or an imported model that answers: the same code serves the command line, the evaluation
+// and, later, a server.
 
 internal import Foundation
 public import TandemCore
@@ -12,29 +12,47 @@ internal import TandemText
 internal import TandemTorch
 public import TandemTrain
 
-/// A run opened for prediction. Not `Sendable`: it stays on one thread.
+/// A run or a model opened for prediction. Not `Sendable`: it stays on one thread.
 public final class Predictor {
-  public let directory: RunDirectory
-  public let card: RunCard
+  public let path: String
   public let assembly: Assembly
   /// Names the weights: "best (step 1000)".
   public let checkpointTitle: String
+  /// nil for a model that no run of ours trained.
+  let run: RunDirectory?
   private let regions: PredictionRegions
   private var stores: PredictionStores?
 
-  /// Opens a run's best or last weights.
+  /// Opens a run's best or last weights, or a model: what `tandem import` made, or a folder of
+  /// transformers.
   ///
   /// - Parameters:
+  ///   - choice: which of a run's weights; a model has one set.
   ///   - device: where it runs; nil is where the run ran, or the processor without a GPU.
   ///   - regions: where regions of pictures are found that somebody asks about.
   public init(
     _ path: String, choice: CheckpointFolder.Choice = .best, device: String? = nil,
     regions: PredictionRegions = PredictionRegions()
   ) throws {
+    self.path = path
     self.regions = regions
-    directory = try RunDirectory.open(path)
-    card = try directory.card()
-    let checkpoint = try directory.checkpoints.open(choice)
+    if ModelFiles.isModel(path) {
+      run = nil
+      assembly = try Self.assembly(ofModel: path, device)
+      checkpointTitle = "published weights"
+    } else {
+      let run = try RunDirectory.open(path)
+      let checkpoint = try run.checkpoints.open(choice)
+      self.run = run
+      assembly = try Self.assembly(of: run, checkpoint, device)
+      checkpointTitle = "\(choice.rawValue) (step \(checkpoint.state.step))"
+    }
+  }
+
+  private static func assembly(
+    of run: RunDirectory, _ checkpoint: Checkpoint, _ device: String?
+  ) throws -> Assembly {
+    let card = try run.card()
     var recipe = card.recipe
     recipe.compute.recomputation = .none
     let trainedOn = recipe.compute.device
@@ -45,23 +63,35 @@ public final class Predictor {
       recipe.compute.device == trainedOn
       ? card.environment.kernels : recipe.compute.device == "cpu" ? .oneDNN : .plain
     try TorchRuntime.configure(threads: card.environment.threads)
-    let file = try checkpoint.weights()
-    let vocabulary = directory.vocabularyFile
-    assembly = try Assembly(
-      recipe, vocabularyFile: vocabulary, source: SafeTensorsSource(file),
+    let assembly = try Assembly(
+      recipe, vocabularyFile: run.vocabularyFile, source: SafeTensorsSource(checkpoint.weights()),
       kernels: kernels, learns: false)
-    assembly.scaling = try RegionSummary(of: directory)?.scaling
+    assembly.scaling = try RegionSummary(of: run)?.scaling
     try assembly.store.loadReport().check()
-    checkpointTitle = "\(choice.rawValue) (step \(checkpoint.state.step))"
+    return assembly
   }
 
-  /// An example from a picture file and a text.
-  public func example(image: String, text: String) throws -> Example {
+  private static func assembly(ofModel path: String, _ device: String?) throws -> Assembly {
+    _ = try Runtime.configure(threads: 0)
+    let device = try Device(named: device ?? "cpu")
+    return try Assembly(LoadedModel(ModelFiles.open(path), device: device))
+  }
+
+  /// An example from a picture file and a text; without a picture for a model that reads none.
+  public func example(image: String?, text: String) throws -> Example {
+    let name = assembly.recipe.model.name
+    let readsPictures = assembly.resize != nil || assembly.input.regions != nil
+    guard readsPictures == (image != nil) else {
+      throw SettingsError(
+        readsPictures
+          ? "--image: \(name) reads a picture with the text"
+          : "--image: \(name) reads texts alone; leave it out")
+    }
     var stream = RandomStream(seed: 0)
-    let record = Record(id: image, pictures: [image], texts: [text])
+    let record = Record(id: image ?? "", pictures: image.map { [$0] } ?? [], texts: [text])
     let builder = try assembly.builder(
-      OneRecord(record: record), regions: regionStores().source(ofPicture: image),
-      training: false)
+      OneRecord(record: record),
+      regions: image.flatMap { try regionStores().source(ofPicture: $0) }, training: false)
     return try builder.example(at: 0, using: &stream)
   }
 
@@ -80,9 +110,11 @@ public final class Predictor {
 
   private func runner<O: Objective>(_ type: O.Type, need: String) throws -> O {
     guard let runner = assembly.objective(O.self) else {
-      let learned = card.recipe.objectives.map(\.name).joined(separator: ", ")
+      let known = assembly.recipe.objectives.map(\.name).joined(separator: ", ")
       throw RunError(
-        "\(directory.path) has no head for \(need): it learned \(learned)")
+        "\(path) has no head for \(need): "
+          + (known.isEmpty
+            ? "it has none" : "it \(run == nil ? "has heads for" : "learned") \(known)"))
     }
     return runner
   }
@@ -117,7 +149,7 @@ public final class Predictor {
   }
 
   /// For each [MASK] of the text the most probable words.
-  public func fill(image: String, text: String, most: Int = 5) throws -> [[RankedAnswer]] {
+  public func fill(image: String?, text: String, most: Int = 5) throws -> [[RankedAnswer]] {
     let objective = try runner(MaskedLanguageModeling.self, need: "masked words")
     let example = try example(image: image, text: text)
     let ids = example.texts.first?.ids ?? []
@@ -138,8 +170,8 @@ public final class Predictor {
     }
   }
 
-  /// The pooled vector of a picture and a text.
-  public func embedding(image: String, text: String) throws -> [Float] {
+  /// The pooled vector of a picture and a text, [P].
+  public func embedding(image: String?, text: String) throws -> [Float] {
     let example = try example(image: image, text: text)
     let sequence = InputSequence(
       text: example.texts.first.map { Array($0.ids) } ?? [], picture: example.pictures.first)

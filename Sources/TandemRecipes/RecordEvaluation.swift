@@ -19,11 +19,16 @@ extension Predictor {
   public func evaluate(
     _ split: Split, limit: Int = 0, progress: (Int, Int) -> Void
   ) throws -> EvaluationReport {
+    guard let run else {
+      throw RunError(
+        "\(path) is a model, which names no data: tandem finetune RECIPE --from \(path) makes a run of it"
+      )
+    }
     let dataset = try assembly.dataset(split)
     let start = ContinuousClock.now
     var report: EvaluationReport
     if assembly.objective(VisualQuestionAnswering.self) != nil {
-      report = try evaluateQuestions(dataset, split, limit, progress)
+      report = try evaluateQuestions(dataset, split, limit, in: run, progress)
     } else if assembly.objective(Retrieval.self) != nil {
       report = try evaluateRetrieval(dataset, split, limit, progress)
     } else {
@@ -32,7 +37,7 @@ extension Predictor {
     report.seconds = (ContinuousClock.now - start) / .seconds(1)
     report.checkpoint = checkpointTitle
     try AtomicFile.write(
-      utf8: JSONValue(encoding: report).pretty + "\n", to: directory.resultsFile)
+      utf8: JSONValue(encoding: report).pretty + "\n", to: run.resultsFile)
     return report
   }
 
@@ -44,7 +49,8 @@ extension Predictor {
   }
 
   private func evaluateQuestions(
-    _ dataset: any Dataset, _ split: Split, _ limit: Int, _ progress: (Int, Int) -> Void
+    _ dataset: any Dataset, _ split: Split, _ limit: Int, in run: RunDirectory,
+    _ progress: (Int, Int) -> Void
   ) throws -> EvaluationReport {
     let count = limit > 0 ? min(limit, dataset.count) : dataset.count
     let size = 128
@@ -86,7 +92,7 @@ extension Predictor {
       }
       progress(scores.count, count)
     }
-    try AtomicFile.write(utf8: lines, to: directory.predictionsFile(split))
+    try AtomicFile.write(utf8: lines, to: run.predictionsFile(split))
     let interval = try Interval.mean(of: scores)
     return EvaluationReport(
       split: split, checkpoint: "", records: scores.count, skipped: skipped, seconds: 0,

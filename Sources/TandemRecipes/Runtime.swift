@@ -1,4 +1,5 @@
 internal import Foundation
+internal import TandemCore
 internal import TandemTorch
 internal import TandemTrain
 
@@ -25,5 +26,19 @@ public struct Runtime: Sendable {
     RunEnvironment(
       tandem: Self.version, libtorch: TorchRuntime.version, cpu: TorchRuntime.cpuCapability,
       threads: threads, kernels: kernels, started: started)
+  }
+}
+
+extension Device {
+  /// - Throws: `SettingsError` for a name of no device, or of one that is not there.
+  init(named name: String) throws {
+    guard let device = Device(name) else {
+      throw SettingsError("compute.device: expected cpu, cuda or cuda:N, found '\(name)'")
+    }
+    if device != .cpu, !Device.isCUDAAvailable {
+      throw SettingsError(
+        "compute.device: this libtorch finds no GPU; --set compute.device=cpu runs without")
+    }
+    self = device
   }
 }

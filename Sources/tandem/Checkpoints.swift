@@ -16,7 +16,7 @@ struct Import: ParsableCommand {
 
       Examples:
         tandem import vilt-b32-finetuned-vqa --output models/vilt
-        tandem import uniter-base.pt --output models/uniter
+        tandem import uniter-base.pt --vocabulary vocab.txt --output models/uniter
         tandem import lm.bin --family bert --set heads=12 --output models/bert
       """)
   @Argument(help: "A folder or a file.") var path: String
@@ -29,12 +29,16 @@ struct Import: ParsableCommand {
     name: .customLong("allow-missing"),
     help: "Weights that may be missing; * stands for anything. May be given often.")
   var allowed: [String] = []
+  @Option(help: "A token a line, or CLIP's merges, where none lies beside the weights.")
+  var vocabulary: String?
+  @Option(help: "The answers that the head's rows stand for, one a line.") var answers: String?
   @Option(name: .shortAndLong, help: "The folder to make.") var output: String
   @Flag(help: "Print the report as JSON.") var json = false
 
   func run() throws {
-    let model = try LoadedModel(
-      ModelFiles.open(path, family: family, settings: settings), allowingMissing: allowed)
+    var files = try ModelFiles.open(path, family: family, settings: settings)
+    try files.supply(vocabulary: vocabulary, answers: answers)
+    let model = try LoadedModel(files, allowingMissing: allowed)
     var report = model.report
     try report.lookForNumbersThatAreNotFinite(in: model.store)
     try ModelFolder.write(model, to: output)

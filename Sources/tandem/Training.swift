@@ -168,8 +168,9 @@ enum TrainingSession {
     if outcome == .interrupted { return ["tandem resume \(path)"] }
     guard recipe.stage == .finetune else {
       let finetuning = RecipeCatalog.all.first {
-        $0.stage == .finetune && $0.data.dataset == recipe.data.dataset
+        $0.stage == .finetune && $0.model.name == recipe.model.name
           && $0.model.preset == recipe.model.preset
+          && ($0.name.hasPrefix(recipe.name) || $0.data.dataset == recipe.data.dataset)
       }
       return [
         finetuning.map {

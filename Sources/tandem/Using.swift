@@ -70,11 +70,13 @@ struct Predict: ParsableCommand {
         tandem predict runs/pretrained --image cat.jpg --text "a cat on a sofa"
         tandem predict runs/demo --input questions.jsonl --output answers.jsonl
         tandem predict runs/uniter --image cat.jpg --question "what is it?" --regions features
+        tandem predict vilt-b32-finetuned-vqa --image cat.jpg --question "how many cats are there?"
 
-      A run that reads regions finds them in the store of its recipe, or in --regions, which
-      `tandem regions extract` makes.
+      A model of texts alone takes --mask without --image. A run that reads regions finds them in the store of its recipe, or in --regions, which
+      `tandem regions extract` makes. A model is what `tandem import` made or a folder of the
+      transformers library.
       """)
-  @Argument(help: ArgumentHelp("The directory of the run.", valueName: "run")) var path: String
+  @Argument(help: "A run, or a model.") var path: String
   @Option(help: "A JPEG, PNG or WebP file.") var image: String?
   @Option(help: "A question about the picture.") var question: String?
   @Option(help: "A text with [MASK] where words are to be filled.") var mask: String?
@@ -96,7 +98,7 @@ struct Predict: ParsableCommand {
       return
     }
     let asked = [question, mask, text].compactMap { $0 }
-    guard image != nil, asked.count == 1 else {
+    guard asked.count == 1, image != nil || mask != nil else {
       throw ValidationError("needs --image and one of --question, --mask and --text")
     }
   }
@@ -112,11 +114,12 @@ struct Predict: ParsableCommand {
       }
       return console.say("answers are in \(output)")
     }
+    if let mask {
+      for ranked in try predictor.fill(image: image, text: mask) { show(ranked) }
+    }
     guard let image else { return }
     if let question {
       show(try predictor.answers(image: image, question: question))
-    } else if let mask {
-      for ranked in try predictor.fill(image: image, text: mask) { show(ranked) }
     } else if let text {
       let probability = try predictor.match(image: image, text: text)
       printLine(
@@ -150,8 +153,8 @@ struct Embed: ParsableCommand {
       Example:
         tandem embed runs/pretrained --image cat.jpg --text "a cat"
       """)
-  @Argument(help: ArgumentHelp("The directory of the run.", valueName: "run")) var path: String
-  @Option(help: "A JPEG, PNG or WebP file.") var image: String
+  @Argument(help: "A run, or a model.") var path: String
+  @Option(help: "A JPEG, PNG or WebP file; none for a model of texts alone.") var image: String?
   @Option(help: "A text.") var text: String = ""
   @Option(help: "best or last.") var checkpoint: CheckpointFolder.Choice = .best
   @Option(help: "cpu, cuda or cuda:N; without it the run's own, or cpu where there is no GPU.")

@@ -22,19 +22,13 @@ public enum BERTAdapter: FamilyAdapter {
   public static func config(
     _ json: HuggingFaceConfig, _ shapes: [String: [Int]]
   ) throws -> BERT.Config {
-    try json.needGELU()
     try json.need("position_embedding_type", .string("absolute"))
     var config = BERT.Config()
-    config.width = try json.integer("hidden_size")
+    try config.readSizes(json)
     config.layers = try json.integer("num_hidden_layers")
-    config.heads = try json.integer("num_attention_heads")
-    config.feedForward = try json.integer("intermediate_size")
-    config.vocabulary = try json.integer("vocab_size")
     config.places = try json.integer("max_position_embeddings", or: 512)
     config.textLength = config.places
     config.types = try json.integer("type_vocab_size", or: 2)
-    config.dropout = try json.number("hidden_dropout_prob", or: 0.1)
-    config.attentionDropout = try json.number("attention_probs_dropout_prob", or: 0.1)
     config.normEpsilon = try json.number("layer_norm_eps", or: 1e-12)
     config.hasPooler = shapes.keys.contains { $0.hasSuffix("pooler.dense.weight") }
     return config
@@ -60,17 +54,12 @@ public enum BERTAdapter: FamilyAdapter {
       }
     return HuggingFaceExport(
       architecture: architecture,
-      fields: [
-        "hidden_size": .integer(config.width), "num_hidden_layers": .integer(config.layers),
-        "num_attention_heads": .integer(config.heads),
-        "intermediate_size": .integer(config.feedForward),
-        "vocab_size": .integer(config.vocabulary),
+      fields: config.sizeFields.merging([
+        "num_hidden_layers": .integer(config.layers),
         "max_position_embeddings": .integer(config.places),
         "type_vocab_size": .integer(config.types),
-        "hidden_dropout_prob": .number(config.dropout),
-        "attention_probs_dropout_prob": .number(config.attentionDropout),
-        "layer_norm_eps": .number(config.normEpsilon), "hidden_act": .string("gelu"),
-      ], leftOut: architecture == "BertForMaskedLM" ? ["bert.pooler."] : [])
+        "layer_norm_eps": .number(config.normEpsilon),
+      ]) { _, own in own }, leftOut: architecture == "BertForMaskedLM" ? ["bert.pooler."] : [])
   }
 
   public static var originalNames: NameTable {
@@ -82,14 +71,10 @@ public enum BERTAdapter: FamilyAdapter {
   }
 
   public static func config(_ shapes: Shapes) throws -> BERT.Config {
-    let words = "bert.embeddings.word_embeddings.weight"
     var config = BERT.Config()
-    config.width = try shapes.side(1, of: words)
-    config.heads = max(1, config.width / 64)
+    try config.readSizes(
+      shapes, words: "bert.embeddings.word_embeddings.weight", layers: "bert.encoder.layer.")
     config.layers = shapes.layers("bert.encoder.layer.")
-    config.feedForward = try shapes.side(
-      0, of: "bert.encoder.layer.0.intermediate.dense.weight")
-    config.vocabulary = try shapes.side(0, of: words)
     config.places = try shapes.side(0, of: "bert.embeddings.position_embeddings.weight")
     config.textLength = config.places
     config.types = try shapes.side(0, of: "bert.embeddings.token_type_embeddings.weight")

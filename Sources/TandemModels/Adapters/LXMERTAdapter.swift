@@ -10,22 +10,16 @@ public enum LXMERTAdapter: FamilyAdapter {
   public static func config(
     _ json: HuggingFaceConfig, _ shapes: [String: [Int]]
   ) throws -> LXMERT.Config {
-    try json.needGELU()
     try json.need("visual_pos_dim", .integer(4))
     try json.need("type_vocab_size", .integer(2))
     var config = LXMERT.Config()
-    config.width = try json.integer("hidden_size")
+    try config.readSizes(json)
     config.languageLayers = try json.integer("l_layers", or: 9)
     config.objectLayers = try json.integer("r_layers", or: 5)
     config.crossLayers = try json.integer("x_layers", or: 5)
-    config.heads = try json.integer("num_attention_heads")
-    config.feedForward = try json.integer("intermediate_size")
-    config.vocabulary = try json.integer("vocab_size")
     config.places = try json.integer("max_position_embeddings", or: 512)
     config.textLength = min(config.textLength, config.places)
     config.featureWidth = try json.integer("visual_feat_dim", or: 2048)
-    config.dropout = try json.number("hidden_dropout_prob", or: 0.1)
-    config.attentionDropout = try json.number("attention_probs_dropout_prob", or: 0.1)
     return config
   }
 
@@ -57,24 +51,19 @@ public enum LXMERTAdapter: FamilyAdapter {
       heads.regionFeatures != nil || heads.regionClasses != nil || heads.regionAttributes != nil
     return HuggingFaceExport(
       architecture: architecture,
-      fields: [
-        "hidden_size": .integer(config.width), "l_layers": .integer(config.languageLayers),
+      fields: config.sizeFields.merging([
+        "l_layers": .integer(config.languageLayers),
         "r_layers": .integer(config.objectLayers), "x_layers": .integer(config.crossLayers),
-        "num_attention_heads": .integer(config.heads),
-        "intermediate_size": .integer(config.feedForward),
-        "vocab_size": .integer(config.vocabulary),
         "max_position_embeddings": .integer(max(config.places, config.textLength)),
         "type_vocab_size": .integer(2), "visual_pos_dim": .integer(4),
-        "visual_feat_dim": .integer(config.featureWidth), "hidden_act": .string("gelu"),
-        "hidden_dropout_prob": .number(config.dropout),
-        "attention_probs_dropout_prob": .number(config.attentionDropout),
+        "visual_feat_dim": .integer(config.featureWidth),
         "task_mask_lm": .bool(heads.vocabulary != nil),
         "task_matched": .bool(heads.matching != nil), "task_obj_predict": .bool(hasRegions),
         "task_qa": .bool(heads.answers != nil),
         "visual_obj_loss": .bool(heads.regionClasses != nil),
         "visual_attr_loss": .bool(heads.regionAttributes != nil),
         "visual_feat_loss": .bool(heads.regionFeatures != nil),
-      ], leftOut: left, classesField: "num_qa_labels")
+      ]) { _, own in own }, leftOut: left, classesField: "num_qa_labels")
   }
 
   public static func field(_ head: HeadKind, _ architecture: String) -> String {
@@ -95,16 +84,12 @@ public enum LXMERTAdapter: FamilyAdapter {
   }
 
   public static func config(_ shapes: Shapes) throws -> LXMERT.Config {
-    let words = "bert.embeddings.word_embeddings.weight"
     var config = LXMERT.Config()
-    config.width = try shapes.side(1, of: words)
-    config.heads = max(1, config.width / 64)
+    try config.readSizes(
+      shapes, words: "bert.embeddings.word_embeddings.weight", layers: "bert.encoder.layer.")
     config.languageLayers = shapes.layers("bert.encoder.layer.")
     config.objectLayers = shapes.layers("bert.encoder.r_layers.")
     config.crossLayers = shapes.layers("bert.encoder.x_layers.")
-    config.feedForward = try shapes.side(
-      0, of: "bert.encoder.layer.0.intermediate.dense.weight")
-    config.vocabulary = try shapes.side(0, of: words)
     config.places = try shapes.side(0, of: "bert.embeddings.position_embeddings.weight")
     config.textLength = min(config.textLength, config.places)
     config.featureWidth = try shapes.side(1, of: "bert.encoder.visn_fc.visn_fc.weight")

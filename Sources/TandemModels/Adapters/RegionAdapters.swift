@@ -17,14 +17,10 @@ public enum UNITERAdapter: FamilyAdapter {
   }
 
   public static func config(_ shapes: Shapes) throws -> UNITER.Config {
-    let words = "uniter.embeddings.word_embeddings.weight"
     var config = UNITER.Config()
-    config.width = try shapes.side(1, of: words)
-    config.heads = max(1, config.width / 64)
+    try config.readSizes(
+      shapes, words: "uniter.embeddings.word_embeddings.weight", layers: "uniter.encoder.layer.")
     config.layers = shapes.layers("uniter.encoder.layer.")
-    config.feedForward = try shapes.side(
-      0, of: "uniter.encoder.layer.0.intermediate.dense.weight")
-    config.vocabulary = try shapes.side(0, of: words)
     config.places = try shapes.side(0, of: "uniter.embeddings.position_embeddings.weight")
     config.textLength = min(config.textLength, config.places)
     config.types = try shapes.side(0, of: "uniter.embeddings.token_type_embeddings.weight")
@@ -51,14 +47,10 @@ public enum VLBERTAdapter: FamilyAdapter {
   /// Boxes are 2048 numbers wide whatever the appearance is: 4 numbers, sine and cosine of each
   /// frequency.
   public static func config(_ shapes: Shapes) throws -> VLBERT.Config {
-    let words = "vlbert.word_embeddings.weight"
     var config = VLBERT.Config()
-    config.width = try shapes.side(1, of: words)
-    config.heads = max(1, config.width / 64)
+    try config.readSizes(
+      shapes, words: "vlbert.word_embeddings.weight", layers: "vlbert.encoder.layer.")
     config.layers = shapes.layers("vlbert.encoder.layer.")
-    config.feedForward = try shapes.side(
-      0, of: "vlbert.encoder.layer.0.intermediate.dense.weight")
-    config.vocabulary = try shapes.side(0, of: words)
     config.places = try shapes.side(0, of: "vlbert.position_embeddings.weight")
     config.textLength = min(config.textLength, config.places - 2)
     config.featureWidth = try shapes.side(1, of: "object_mask_visual_embedding.weight")
@@ -86,14 +78,10 @@ public enum ViLBERTAdapter: FamilyAdapter {
   }
 
   public static func config(_ shapes: Shapes) throws -> ViLBERT.Config {
-    let words = "bert.embeddings.word_embeddings.weight"
     var config = ViLBERT.Config()
-    config.width = try shapes.side(1, of: words)
-    config.heads = max(1, config.width / 64)
+    try config.readSizes(
+      shapes, words: "bert.embeddings.word_embeddings.weight", layers: "bert.encoder.layer.")
     config.layers = shapes.layers("bert.encoder.layer.")
-    config.feedForward = try shapes.side(
-      0, of: "bert.encoder.layer.0.intermediate.dense.weight")
-    config.vocabulary = try shapes.side(0, of: words)
     config.positions = try shapes.side(0, of: "bert.embeddings.position_embeddings.weight")
     config.textLength = min(config.textLength, config.positions)
     config.featureWidth = try shapes.side(1, of: "bert.v_embeddings.image_embeddings.weight")

@@ -14,20 +14,14 @@ public enum VisualBERTAdapter: FamilyAdapter {
   public static func config(
     _ json: HuggingFaceConfig, _ shapes: [String: [Int]]
   ) throws -> VisualBERT.Config {
-    try json.needGELU()
     try json.need("type_vocab_size", .integer(2))
     try json.need("bypass_transformer", .bool(false))
     var config = VisualBERT.Config()
-    config.width = try json.integer("hidden_size")
+    try config.readSizes(json)
     config.layers = try json.integer("num_hidden_layers")
-    config.heads = try json.integer("num_attention_heads")
-    config.feedForward = try json.integer("intermediate_size")
-    config.vocabulary = try json.integer("vocab_size")
     config.places = try json.integer("max_position_embeddings", or: 512)
     config.textLength = min(config.textLength, config.places)
     config.featureWidth = try json.integer("visual_embedding_dim", or: 512)
-    config.dropout = try json.number("hidden_dropout_prob", or: 0.1)
-    config.attentionDropout = try json.number("attention_probs_dropout_prob", or: 0.1)
     config.normEpsilon = try json.number("layer_norm_eps", or: 1e-12)
     return config
   }
@@ -75,18 +69,13 @@ public enum VisualBERTAdapter: FamilyAdapter {
     let isPretraining = architecture == "VisualBertForPreTraining"
     return HuggingFaceExport(
       architecture: architecture,
-      fields: [
-        "hidden_size": .integer(config.width), "num_hidden_layers": .integer(config.layers),
-        "num_attention_heads": .integer(config.heads),
-        "intermediate_size": .integer(config.feedForward),
-        "vocab_size": .integer(config.vocabulary),
+      fields: config.sizeFields.merging([
+        "num_hidden_layers": .integer(config.layers),
         "max_position_embeddings": .integer(max(config.places, config.textLength)),
         "type_vocab_size": .integer(2),
-        "visual_embedding_dim": .integer(config.featureWidth), "hidden_act": .string("gelu"),
-        "hidden_dropout_prob": .number(config.dropout),
-        "attention_probs_dropout_prob": .number(config.attentionDropout),
+        "visual_embedding_dim": .integer(config.featureWidth),
         "layer_norm_eps": .number(config.normEpsilon),
-      ],
+      ]) { _, own in own },
       leftOut: ["cls.imagePredictions.", "rank_output.", "vqa_classifier."]
         + (isPretraining ? [] : ["cls.predictions.", "cls.seq_relationship."]))
   }
@@ -104,14 +93,11 @@ public enum VisualBERTAdapter: FamilyAdapter {
   }
 
   public static func config(_ shapes: Shapes) throws -> VisualBERT.Config {
-    let words = "visual_bert.embeddings.word_embeddings.weight"
     var config = VisualBERT.Config()
-    config.width = try shapes.side(1, of: words)
-    config.heads = max(1, config.width / 64)
+    try config.readSizes(
+      shapes, words: "visual_bert.embeddings.word_embeddings.weight",
+      layers: "visual_bert.encoder.layer.")
     config.layers = shapes.layers("visual_bert.encoder.layer.")
-    config.feedForward = try shapes.side(
-      0, of: "visual_bert.encoder.layer.0.intermediate.dense.weight")
-    config.vocabulary = try shapes.side(0, of: words)
     config.places = try shapes.side(0, of: "visual_bert.embeddings.position_embeddings.weight")
     config.textLength = min(config.textLength, config.places)
     config.featureWidth = try shapes.side(

@@ -5,6 +5,7 @@ internal import TandemCore
 internal import TandemFiles
 internal import TandemModels
 internal import TandemNN
+internal import TandemText
 internal import TandemTorch
 internal import TandemTrain
 
@@ -99,20 +100,34 @@ public enum HuggingFaceFolder {
     return .object(fields)
   }
 
-  /// BERT's tokeniser over the model's vocabulary.
+  /// BERT's tokeniser over the model's vocabulary, or CLIP's.
   private static func writeTokenizer(_ model: LoadedModel, to folder: String) throws {
     guard let vocabulary = model.files.vocabulary else { return }
-    // CLIP's merges alone: its tokeniser's other file is made of them.
-    guard model.files.model != CLIP.name else {
-      return try AtomicFile.write(utf8: vocabulary.content, to: folder + "/merges.txt")
+    var settings: [String: JSONValue] = ["model_max_length": .integer(model.input.textLength)]
+    if model.files.model == CLIP.name {
+      settings["tokenizer_class"] = .string("CLIPTokenizer")
+      try writeMerges(vocabulary, model.files.textReader(), to: folder)
+    } else {
+      settings["tokenizer_class"] = .string("BertTokenizer")
+      settings["do_lower_case"] = .bool(model.files.isLowercased)
+      try AtomicFile.write(utf8: vocabulary.content, to: folder + "/vocab.txt")
     }
-    try AtomicFile.write(utf8: vocabulary.content, to: folder + "/vocab.txt")
-    try write(
-      .object([
-        "tokenizer_class": .string("BertTokenizer"),
-        "do_lower_case": .bool(model.files.isLowercased),
-        "model_max_length": .integer(model.input.textLength),
-      ]), to: folder + "/tokenizer_config.json")
+    try write(.object(settings), to: folder + "/tokenizer_config.json")
+  }
+
+  /// The list of merges, and the ids of the tokens that they make.
+  private static func writeMerges(
+    _ vocabulary: VocabularyText, _ reader: TextReader, to folder: String
+  ) throws {
+    let ids = (0..<reader.count).compactMap { id in
+      reader.tokenizer.token(of: Int32(id)).map { ($0, JSONValue.integer(id)) }
+    }
+    try write(.object(Dictionary(ids) { first, _ in first }), to: folder + "/vocab.json")
+    // The published list goes on behind the merges that count: all but the 256 bytes, alone and at a
+    // word's end, and the two special tokens are made by one each. Its first line is the version.
+    let lines = vocabulary.content.split(separator: "\n").prefix(1 + reader.count - 2 * 256 - 2)
+    try AtomicFile.write(
+      utf8: lines.joined(separator: "\n") + "\n", to: folder + "/merges.txt")
   }
 
   /// How pictures are brought to the model's size.

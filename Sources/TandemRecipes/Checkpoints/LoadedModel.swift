@@ -3,7 +3,7 @@
 public import TandemCore
 internal import TandemModels
 public import TandemNN
-internal import TandemTorch
+public import TandemTorch
 
 public final class LoadedModel {
   public let files: ModelFiles
@@ -14,35 +14,39 @@ public final class LoadedModel {
   public let report: ImportReport
 
   /// - Parameters:
+  ///   - device: where it will run.
   ///   - allowed: patterns (`*` for anything) of weights that may be missing and are drawn then.
   /// - Throws: `ParameterError` for weights that are missing or of another shape.
   public init(
-    _ files: ModelFiles, precision: Precision = .float32, allowingMissing allowed: [String] = []
+    _ files: ModelFiles, precision: Precision = .float32, device: Device = .cpu,
+    allowingMissing allowed: [String] = []
   ) throws {
     self.files = files
     try Self.checkVocabulary(files)
     store = ParameterStore(
-      seed: 1, precision: precision, kernels: .oneDNN, keepsMasters: precision == .float32,
-      source: files.weights)
+      seed: 1, precision: precision, kernels: device == .cpu ? .oneDNN : .plain, device: device,
+      keepsMasters: precision == .float32, source: files.weights)
     let built = try Self.build(ModelCatalog.find(files.model), files, store)
     model = built.model
     input = built.input
     heads = try LoadedHeads(
       files.heads ?? Self.heads(of: files, model.facts), model.facts, files.weights.shapes,
       at: store.root)
+    if let file = files.answersFile, files.answers.count != heads.answerCount {
+      throw DataError(
+        "\(file): \(files.answers.count) answers, the head has rows for \(heads.answerCount)")
+    }
     report = ImportReport(files, store, store.loadReport())
     try report.check(allowingMissing: allowed)
   }
 
   /// More tokens than rows would read past the table's end.
   private static func checkVocabulary(_ files: ModelFiles) throws {
-    guard let vocabulary = files.vocabulary, case .integer(let rows)? = files.config["vocabulary"]
+    guard files.vocabulary != nil, case .integer(let rows)? = files.config["vocabulary"]
     else { return }
-    let count = try TextReader(
-      content: vocabulary.content, path: vocabulary.path, lowercased: files.isLowercased
-    ).count
-    guard count <= rows else {
-      throw DataError("\(vocabulary.path): \(count) tokens, the model has rows for \(rows)")
+    let reader = try files.textReader()
+    guard reader.count <= rows else {
+      throw DataError("\(reader.path): \(reader.count) tokens, the model has rows for \(rows)")
     }
   }
 

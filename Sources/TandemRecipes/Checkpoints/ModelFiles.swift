@@ -25,10 +25,12 @@ public struct ModelFiles {
   /// Its heads where the folder names them; nil for those that its weights are found for.
   public let heads: HeadSpecifications?
   /// The answers that a head's rows stand for; empty where nobody says.
-  public let answers: [String]
+  public private(set) var answers: [String]
+  /// Where somebody wrote them down; nil for what stands with the weights.
+  private(set) var answersFile: String?
   /// The vocabulary; nil where there is none beside the weights.
-  let vocabulary: VocabularyText?
-  public let isLowercased: Bool
+  private(set) var vocabulary: VocabularyText?
+  public private(set) var isLowercased: Bool
   /// Under this library's names.
   public let weights: any WeightFile
   /// Names in the file of what is no weight.
@@ -50,6 +52,46 @@ public struct ModelFiles {
     for setting in settings { try config.set(setting) }
     files.config = config.value
     return files
+  }
+
+  /// Whether something is a model rather than a run of ours: a file of weights, or a folder that says
+  /// what model it holds.
+  static func isModel(_ path: String) -> Bool {
+    var isFolder: ObjCBool = false
+    guard FileManager.default.fileExists(atPath: path, isDirectory: &isFolder) else { return false }
+    return !isFolder.boolValue
+      || [ModelFolder.cardName, "config.json"].contains {
+        FileManager.default.fileExists(atPath: "\(path)/\($0)")
+      }
+  }
+
+  /// Says what no file of an original repository says.
+  ///
+  /// - Parameters:
+  ///   - vocabulary: a file, a token a line or CLIP's list of merges.
+  ///   - answers: a file, the answer of each row of the head a line.
+  public mutating func supply(vocabulary: String?, answers: String?) throws {
+    if let vocabulary {
+      let text = try VocabularyText(contentsOfFile: vocabulary)
+      self.vocabulary = text
+      isLowercased = text.isLowercased
+    }
+    if let answers {
+      self.answers = try VocabularyText(contentsOfFile: answers).content
+        .split(whereSeparator: \.isNewline).map(String.init)
+      answersFile = answers
+    }
+  }
+
+  /// - Throws: `SettingsError` where there is no vocabulary.
+  func textReader() throws -> TextReader {
+    guard let vocabulary else {
+      throw SettingsError(
+        "\(path) has no vocabulary beside it: tandem import \(path) --vocabulary vocab.txt --output …"
+      )
+    }
+    return try TextReader(
+      content: vocabulary.content, path: vocabulary.path, lowercased: isLowercased)
   }
 
   private static func found(_ path: String, _ family: String?) throws -> ModelFiles {

@@ -18,6 +18,14 @@ struct VocabularyText {
     content = text
   }
 
+  /// Whether no token but the special ones, `[CLS]` and `<|endoftext|>`, has a capital: then texts
+  /// must have none either.
+  var isLowercased: Bool {
+    !content.split(whereSeparator: \.isNewline).contains { token in
+      !token.hasPrefix("[") && !token.hasPrefix("<") && token.contains(where: \.isUppercase)
+    }
+  }
+
   private init(path: String, content: String) {
     self.path = path
     self.content = content
