@@ -137,7 +137,7 @@ let package = Package(
       name: "CheckpointTests",
       dependencies: [
         "TandemRecipes", "TandemModels", "TandemPickle", "TandemCore", "TandemNN", "TandemTorch",
-        "TandemFiles", "TestSupport",
+        "TandemFiles", "TandemText", "TestSupport",
       ]),
     .testTarget(
       name: "TandemDataTests", dependencies: ["TandemData", "TandemRegions", "TestSupport"]),

@@ -2,6 +2,7 @@ import Foundation
 import TandemCore
 import TandemNN
 import TandemRecipes
+import TandemText
 import TandemTorch
 import Testing
 import TestSupport
@@ -118,6 +119,35 @@ import TestSupport
     #expect(
       try String(contentsOfFile: kept + "/vocabulary.txt", encoding: .utf8)
         == lines.joined(separator: "\n") + "\n")
+  }
+
+  /// CLIP's merges stand in a file of their own or in the fast tokeniser's, pair by pair or as text.
+  @Test func mergesOfFastTokenisers() throws {
+    let temporary = try TemporaryFolder()
+    let folder = try changed("clip", [:], in: temporary)
+    // As many merges as CLIP has: any two letters, the second perhaps at the end of a word.
+    let printable: [UInt8] = Array(0x21...0x7E) + Array(0xA1...0xAC) + Array(0xAE...0xFF)
+    let letters = printable.map { String(Character(Unicode.Scalar($0))) }
+    var pairs: [[String]] = []
+    for left in letters {
+      for right in letters { pairs += [[left, right], [left, right + "</w>"]] }
+    }
+    pairs = Array(pairs.prefix(48_894))
+    func reader(_ merges: [JSONValue]) throws -> TextReader {
+      let model: [String: JSONValue] = [
+        "type": .string("BPE"), "end_of_word_suffix": .string("</w>"), "merges": .array(merges),
+      ]
+      try Data(JSONValue.object(["model": .object(model)]).compact.utf8)
+        .write(to: URL(filePath: folder + "/tokenizer.json"))
+      return try ModelFiles.open(folder).textReader()
+    }
+    let asPairs = try reader(pairs.map { .array($0.map(JSONValue.string)) })
+    let asText = try reader(pairs.map { .string($0.joined(separator: " ")) })
+    #expect(asPairs.count == 49_408)
+    let ids = asPairs.tokenizer.encode("!a b").ids
+    #expect(ids == asText.tokenizer.encode("!a b").ids)
+    #expect(asPairs.tokenizer.token(of: 512) == "!!" && asText.tokenizer.token(of: 513) == "!!</w>")
+    #expect(throws: DataError.self) { try reader([.array([.string("a")])]) }
   }
 
   /// Pictures are read with the folder's own mean and deviation.

@@ -3,7 +3,10 @@ missing or unexpected, and the outputs are those that the folder expects.
 
 Python 3.11, torch 2.13.0 (CPU), transformers 5.23.0:
 
-  python3 Tests/Fixtures/check_exports.py PATH/TO/tandem
+  python3 Tests/Fixtures/check_exports.py PATH/TO/tandem [data/clip-vocabulary/FILE]
+
+With CLIP's list of merges (`tandem data fetch clip-vocabulary`) it also sees that transformers reads the
+tokeniser that is written beside it.
 """
 
 import json
@@ -63,5 +66,26 @@ def main(tandem):
   print(f"largest difference {worst:.2e}")
 
 
+def check_clip_tokenizer(tandem, merges):
+  torch.manual_seed(0)
+  small = dict(hidden_size=16, intermediate_size=32, num_hidden_layers=1, num_attention_heads=2)
+  config = transformers.CLIPConfig(
+    text_config=dict(small, vocab_size=49408),
+    vision_config=dict(small, image_size=32, patch_size=8), projection_dim=8)
+  with tempfile.TemporaryDirectory() as work:
+    source, model, exported = (Path(work) / name for name in ("source", "model", "exported"))
+    transformers.CLIPModel(config).save_pretrained(source)
+    for arguments in (["import", source, "--vocabulary", merges, "--output", model],
+                      ["export", model, "--output", exported]):
+      subprocess.run([tandem, *map(str, arguments)], check=True, capture_output=True)
+    tokenizer = transformers.AutoTokenizer.from_pretrained(exported)
+    # As CLIP's own repository has them.
+    ids = tokenizer("a photo of a cat")["input_ids"]
+    assert ids == [49406, 320, 1125, 539, 320, 2368, 49407], ids
+    print("clip: transformers reads the tokeniser")
+
+
 if __name__ == "__main__":
   main(sys.argv[1])
+  if len(sys.argv) > 2:
+    check_clip_tokenizer(sys.argv[1], sys.argv[2])

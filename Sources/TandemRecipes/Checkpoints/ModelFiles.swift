@@ -84,7 +84,7 @@ public struct ModelFiles {
   }
 
   /// - Throws: `SettingsError` where there is no vocabulary.
-  func textReader() throws -> TextReader {
+  package func textReader() throws -> TextReader {
     guard let vocabulary else {
       throw SettingsError(
         "\(path) has no vocabulary beside it: tandem import \(path) --vocabulary vocab.txt --output …"

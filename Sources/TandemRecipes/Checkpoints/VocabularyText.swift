@@ -37,18 +37,48 @@ struct VocabularyText {
       FileManager.default.fileExists(atPath: "\(folder)/\(name)")
     }
     if exists("vocab.txt") { return try VocabularyText(contentsOfFile: folder + "/vocab.txt") }
-    if exists("tokenizer.json"), let pieces = try wordPieces(folder + "/tokenizer.json") {
-      return pieces
+    if exists("tokenizer.json"), let text = try ofFastTokenizer(folder + "/tokenizer.json") {
+      return text
     }
     // CLIP's list, whose first line names its version.
     return exists("merges.txt") ? try VocabularyText(contentsOfFile: folder + "/merges.txt") : nil
   }
 
-  /// The tokens of a fast WordPiece tokeniser in order of their ids; nil for one of another kind.
-  private static func wordPieces(_ path: String) throws -> VocabularyText? {
+  /// What tokenizer.json says of WordPiece or of CLIP's merges; nil for a tokeniser of another kind.
+  private static func ofFastTokenizer(_ path: String) throws -> VocabularyText? {
     let json = try JSONValue(contentsOfFile: path)
-    guard json["model.type"] == .string("WordPiece"), case .object(let ids)? = json["model.vocab"]
-    else { return nil }
+    switch (json["model.type"], json["model.end_of_word_suffix"]) {
+    case (.string("WordPiece")?, _): return try wordPieces(json, path)
+    case (.string("BPE")?, .string("</w>")?): return try merges(json, path)
+    default: return nil
+    }
+  }
+
+  /// The list of merges, in the form of a file of its own.
+  private static func merges(_ json: JSONValue, _ path: String) throws -> VocabularyText {
+    guard case .array(let merges)? = json["model.merges"] else {
+      throw DataError("\(path): model.merges: expected a list")
+    }
+    // Written "a b" at first, ["a", "b"] today.
+    let lines = try merges.map { merge -> String in
+      switch merge {
+      case .string(let text): return text
+      case .array(let pair):
+        let parts = pair.compactMap { if case .string(let part) = $0 { part } else { nil } }
+        if parts.count == 2 { return parts.joined(separator: " ") }
+      default: break
+      }
+      throw DataError("\(path): model.merges: expected two tokens, found \(merge.compact)")
+    }
+    return VocabularyText(
+      path: path, content: (["#version: 0.2"] + lines).joined(separator: "\n") + "\n")
+  }
+
+  /// The tokens in order of their ids.
+  private static func wordPieces(_ json: JSONValue, _ path: String) throws -> VocabularyText {
+    guard case .object(let ids)? = json["model.vocab"] else {
+      throw DataError("\(path): model.vocab: expected ids by token")
+    }
     var tokens = [String?](repeating: nil, count: ids.count)
     for (token, id) in ids {
       guard case .integer(let id) = id, tokens.indices.contains(id) else {
