@@ -33,21 +33,14 @@ public struct BERT: VisionLanguageModel {
   }
 
   public static var presets: [String: Config] {
-    var large = Config()
-    large.width = 1024
+    var large = Config().sized(.large)
     large.layers = 24
-    large.heads = 16
-    large.feedForward = 4096
     var mini = Config()
     mini.width = 384
     mini.layers = 6
     mini.feedForward = 1536
-    var tiny = Config()
-    tiny.width = 32
+    var tiny = Config().sized(.tiny)
     tiny.layers = 2
-    tiny.heads = 4
-    tiny.feedForward = 64
-    tiny.textLength = 16
     tiny.places = 16
     return ["base": Config(), "large": large, "mini": mini, "tiny": tiny]
   }

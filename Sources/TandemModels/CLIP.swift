@@ -155,34 +155,28 @@ public struct CLIP: VisionLanguageModel {
   private static let mostLogScale = 4.605170185988092
 
   private static func check(_ config: Config) throws {
-    func need(_ condition: Bool, _ message: String) throws {
-      guard condition else { throw ParameterError("model.config: \(message)") }
-    }
-    try need(
-      config.heads > 0 && config.width % config.heads == 0,
-      "width \(config.width) is not a multiple of heads \(config.heads)")
-    try need(
+    let check = ConfigCheck()
+    try check.stream(
+      width: config.width, layers: config.layers, heads: config.heads,
+      feedForward: config.feedForward)
+    try check.need(
+      config.textWidth > 0 && config.textLayers > 0 && config.textFeedForward > 0
+        && config.embedding > 0,
+      "textWidth, textLayers, textFeedForward and embedding must be positive, found "
+        + "\(config.textWidth), \(config.textLayers), \(config.textFeedForward) and "
+        + "\(config.embedding)")
+    try check.need(
       config.textHeads > 0 && config.textWidth % config.textHeads == 0,
       "textWidth \(config.textWidth) is not a multiple of textHeads \(config.textHeads)")
-    try need(
-      config.width > 0 && config.textWidth > 0 && config.feedForward > 0
-        && config.textFeedForward > 0 && config.embedding > 0 && config.vocabulary > 0,
-      "widths and vocabulary must be positive")
-    try need(
-      config.layers > 0 && config.textLayers > 0,
-      "layers \(config.layers) and textLayers \(config.textLayers) must be positive")
-    try need(
-      (0..<1).contains(config.dropout) && (0..<1).contains(config.attentionDropout),
-      "dropout and attentionDropout must be in 0..<1, found \(config.dropout) and "
-        + "\(config.attentionDropout)")
-    try need(
-      config.mean.count == 3 && config.deviation.count == 3
-        && config.deviation.allSatisfy { $0 > 0 },
-      "mean and deviation need three numbers each, deviations above 0")
-    try need(config.textLength > 2, "textLength \(config.textLength) leaves no room for words")
-    try need(
-      config.patchSize > 0 && config.imageSize >= config.patchSize
-        && config.imageSize % config.patchSize == 0,
+    try check.text(
+      vocabulary: config.vocabulary, rows: config.textLength, places: config.textLength)
+    try check.pixels(
+      patchSize: config.patchSize, mean: config.mean, deviation: config.deviation)
+    try check.rates(
+      dropout: config.dropout, attentionDropout: config.attentionDropout,
+      normEpsilon: config.normEpsilon)
+    try check.need(
+      config.imageSize >= config.patchSize && config.imageSize % config.patchSize == 0,
       "imageSize \(config.imageSize) is not a multiple of patchSize \(config.patchSize)")
   }
 

@@ -42,30 +42,20 @@ public struct LXMERT: VisionLanguageModel {
   }
 
   public static var presets: [String: Config] {
-    var tiny = Config()
-    tiny.width = 32
+    var tiny = Config().sized(.tiny)
     tiny.languageLayers = 2
     tiny.objectLayers = 1
     tiny.crossLayers = 2
-    tiny.heads = 4
-    tiny.feedForward = 64
-    tiny.textLength = 16
     tiny.places = 16
     tiny.featureWidth = 12
     // 620,640 weights beside the table of words: 223,680 of the two layers that see one kind of
     // rows, 261,120 of the one that crosses them, 123,840 of the regions' embedding.
-    var small = Config()
-    small.width = 96
+    var small = Config().sized(.small)
     small.languageLayers = 1
     small.objectLayers = 1
     small.crossLayers = 1
-    small.heads = 4
-    small.feedForward = 384
-    small.textLength = 24
     small.places = 24
     small.featureWidth = 1280
-    small.dropout = 0
-    small.attentionDropout = 0
     return ["base": Config(), "tiny": tiny, "small": small]
   }
 
@@ -113,30 +103,21 @@ public struct LXMERT: VisionLanguageModel {
   }
 
   private static func check(_ config: Config) throws {
-    func need(_ condition: Bool, _ message: String) throws {
-      guard condition else { throw ParameterError("model.config: \(message)") }
-    }
-    try need(
-      config.width > 0 && config.feedForward > 0 && config.vocabulary > 0,
-      "width, feedForward and vocabulary must be positive, found \(config.width), "
-        + "\(config.feedForward) and \(config.vocabulary)")
-    try need(
-      config.heads > 0 && config.width % config.heads == 0,
-      "width \(config.width) is not a multiple of heads \(config.heads)")
-    try need(
-      config.languageLayers > 0 && config.objectLayers >= 0 && config.crossLayers > 0,
-      "languageLayers and crossLayers must be positive and objectLayers not negative, found "
-        + "\(config.languageLayers), \(config.crossLayers) and \(config.objectLayers)")
-    try need(config.textLength > 2, "textLength \(config.textLength) leaves no room for words")
-    try need(
-      config.featureWidth > 0 && config.mostRegions > 0,
-      "featureWidth and mostRegions must be positive, found \(config.featureWidth) and "
-        + "\(config.mostRegions)")
-    try need(
-      (0..<1).contains(config.dropout) && (0..<1).contains(config.attentionDropout),
-      "dropout and attentionDropout must be in 0..<1, found \(config.dropout) and "
-        + "\(config.attentionDropout)")
-    try need(config.normEpsilon > 0, "normEpsilon must be positive, found \(config.normEpsilon)")
+    let check = ConfigCheck()
+    try check.stream(
+      width: config.width, layers: config.languageLayers, heads: config.heads,
+      feedForward: config.feedForward, titled: "languageLayers")
+    try check.need(
+      config.objectLayers >= 0 && config.crossLayers > 0,
+      "crossLayers must be positive and objectLayers not negative, found \(config.crossLayers) and "
+        + "\(config.objectLayers)")
+    try check.text(
+      vocabulary: config.vocabulary, rows: config.textLength,
+      places: max(config.places, config.textLength))
+    try check.regions(featureWidth: config.featureWidth, most: config.mostRegions)
+    try check.rates(
+      dropout: config.dropout, attentionDropout: config.attentionDropout,
+      normEpsilon: config.normEpsilon)
   }
 
   public static func input(_ config: Config, _ specials: SpecialTokens) -> InputSpecification {
@@ -207,18 +188,21 @@ public struct LXMERT: VisionLanguageModel {
       languageLayers.map { layer in
         { try layer($0, streams.text.rows, streams.text.attention, mode) }
       }, states.text_ND, mode)
-    states.visual_RD = try states.visual_RD.map {
+    states.visual_RE = try states.visual_RE.map {
       try run(
         objectLayers.map { layer in
           { try layer($0, streams.visual.rows, streams.visual.attention, mode) }
         }, $0, mode)
     }
-    states = try streams.run(
-      crossLayers.map { layer in { try layer($0, streams, mode) } }, states, mode)
+    for (place, layer) in crossLayers.enumerated() {
+      states = try states.run(recomputing: mode.recomputation.covers(layer: place)) {
+        try layer($0, streams, mode)
+      }
+    }
     let first_SD = try streams.first(states.text_ND)
     return Encoding(
       batch: batch, text: states.text_ND,
-      visual: try states.visual_RD ?? Tensor.zeros([0, config.width], on: device),
+      visual: try states.visual_RE ?? Tensor.zeros([0, config.width], on: device),
       pooled_SD: try pooler(first_SD).to(.float32).tanh())
   }
 
@@ -227,7 +211,7 @@ public struct LXMERT: VisionLanguageModel {
     _ batch: PackedBatch, _ mode: Mode
   ) throws -> (text_ND: Tensor, visual_RD: Tensor?) {
     let states = try embedded(batch, TwoStreams(batch, on: device), mode)
-    return (states.text_ND, states.visual_RD)
+    return (states.text_ND, states.visual_RE)
   }
 
   private var device: Device { pooler.weight.value.device }
@@ -236,9 +220,9 @@ public struct LXMERT: VisionLanguageModel {
     _ batch: PackedBatch, _ streams: TwoStreams, _ mode: Mode
   ) throws -> TwoStreams.States {
     let text_ND = try textDropout(textRows(batch), streams.text.rows, mode)
-    guard batch.unitCount > 0 else { return TwoStreams.States(text_ND: text_ND, visual_RD: nil) }
+    guard batch.unitCount > 0 else { return TwoStreams.States(text_ND: text_ND) }
     let visual_RD = try visualDropout(regionRows(batch), streams.visual.rows, mode)
-    return TwoStreams.States(text_ND: text_ND, visual_RD: visual_RD)
+    return TwoStreams.States(text_ND: text_ND, visual_RE: visual_RD)
   }
 
   private func textRows(_ batch: PackedBatch) throws -> Tensor {
@@ -301,13 +285,13 @@ struct LXMERTCrossLayer {
       given.text_ND, keys: streams.keys(for: given), text.rows, streams.textToVisual, mode)
     text_ND = try textAttention(text_ND, keys: text_ND, text.rows, text.attention, mode)
     text_ND = try textForward(text_ND, text.rows, mode)
-    let visual_RD = try given.visual_RD.map { given_RD in
+    let visual_RD = try given.visual_RE.map { given_RD in
       var visual_RD = try across(
         given_RD, keys: given.text_ND, visual.rows, streams.visualToText, mode)
       visual_RD = try visualAttention(
         visual_RD, keys: visual_RD, visual.rows, visual.attention, mode)
       return try visualForward(visual_RD, visual.rows, mode)
     }
-    return TwoStreams.States(text_ND: text_ND, visual_RD: visual_RD)
+    return TwoStreams.States(text_ND: text_ND, visual_RE: visual_RD)
   }
 }

@@ -42,22 +42,13 @@ public struct PixelBERT: VisionLanguageModel {
   }
 
   public static var presets: [String: Config] {
-    var small = Config()
-    small.width = 96
+    var small = Config().sized(.small)
     small.layers = 3
-    small.heads = 4
-    small.feedForward = 384
     small.positions = 24
-    small.textLength = 24
     small.featureWidth = 1280
-    small.dropout = 0
-    small.attentionDropout = 0
-    var tiny = small
-    tiny.width = 32
+    var tiny = small.sized(.tiny)
     tiny.layers = 2
-    tiny.feedForward = 64
     tiny.positions = 16
-    tiny.textLength = 16
     tiny.featureWidth = 12
     tiny.dropout = 0.1
     var published = Config()
@@ -111,31 +102,23 @@ public struct PixelBERT: VisionLanguageModel {
   }
 
   private static func check(_ config: Config) throws {
-    func need(_ condition: Bool, _ message: String) throws {
-      guard condition else { throw ParameterError("model.config: \(message)") }
-    }
-    try need(
-      config.heads > 0 && config.width % config.heads == 0,
-      "width \(config.width) is not a multiple of heads \(config.heads)")
-    try need(
-      config.width > 0 && config.feedForward > 0 && config.vocabulary > 0
-        && config.featureWidth > 0 && config.mostRegions > 0,
-      "width, feedForward, vocabulary, featureWidth and mostRegions must be positive")
-    try need(config.layers >= 0, "layers must not be negative, found \(config.layers)")
-    try need(
-      (0..<1).contains(config.dropout) && (0..<1).contains(config.attentionDropout),
-      "dropout and attentionDropout must be in 0..<1, found \(config.dropout) and "
-        + "\(config.attentionDropout)")
-    try need(config.textLength > 2, "textLength \(config.textLength) leaves no room for words")
-    try need(
-      config.textLength <= config.positions,
-      "textLength \(config.textLength) is more than the \(config.positions) positions there are")
+    let check = ConfigCheck()
+    try check.stream(
+      width: config.width, layers: config.layers, heads: config.heads,
+      feedForward: config.feedForward)
+    try check.text(
+      vocabulary: config.vocabulary, rows: config.textLength, places: config.positions,
+      titled: "positions")
+    try check.regions(featureWidth: config.featureWidth, most: config.mostRegions)
+    try check.rates(
+      dropout: config.dropout, attentionDropout: config.attentionDropout,
+      normEpsilon: config.normEpsilon)
     try config.network.check(featureWidth: config.featureWidth)
-    try need(
+    try check.need(
       (1...64).contains(config.cellPooling),
       "cellPooling must be 1 to 64, found \(config.cellPooling)")
     let least = CellInput(stride: CellNetwork.stride, pooling: config.cellPooling).leastSide
-    try need(
+    try check.need(
       !config.network.isUsed || config.network.shorterSide >= least,
       "network.shorterSide \(config.network.shorterSide) is less than a cell; with cellPooling "
         + "\(config.cellPooling) it must be \(least) or more")

@@ -43,27 +43,14 @@ public struct UNITER: VisionLanguageModel {
   }
 
   public static var presets: [String: Config] {
-    var large = Config()
-    large.width = 1024
+    var large = Config().sized(.large)
     large.layers = 24
-    large.heads = 16
-    large.feedForward = 4096
-    var small = Config()
-    small.width = 96
+    var small = Config().sized(.small)
     small.layers = 3
-    small.heads = 4
-    small.feedForward = 384
-    small.textLength = 24
     small.places = 24
     small.featureWidth = 1280
-    small.dropout = 0
-    small.attentionDropout = 0
-    var tiny = Config()
-    tiny.width = 32
+    var tiny = Config().sized(.tiny)
     tiny.layers = 2
-    tiny.heads = 4
-    tiny.feedForward = 64
-    tiny.textLength = 16
     tiny.places = 16
     tiny.featureWidth = 12
     return ["base": Config(), "large": large, "small": small, "tiny": tiny]

@@ -67,15 +67,14 @@ public struct VSE: VisionLanguageModel {
   }
 
   private static func check(_ config: Config) throws {
-    func need(_ condition: Bool, _ message: String) throws {
-      guard condition else { throw ParameterError("model.config: \(message)") }
-    }
-    try need(
-      config.width > 0 && config.wordWidth > 0 && config.vocabulary > 0
-        && config.featureWidth > 0 && config.mostRegions > 0,
-      "width, wordWidth, vocabulary, featureWidth and mostRegions must be positive")
-    try need(config.textLength > 2, "textLength \(config.textLength) leaves no room for words")
-    try need(
+    let check = ConfigCheck()
+    try check.need(
+      config.width > 0 && config.wordWidth > 0,
+      "width and wordWidth must be positive, found \(config.width) and \(config.wordWidth)")
+    try check.text(
+      vocabulary: config.vocabulary, rows: config.textLength, places: config.textLength)
+    try check.regions(featureWidth: config.featureWidth, most: config.mostRegions)
+    try check.need(
       (0..<1).contains(config.dropout), "dropout must be in 0..<1, found \(config.dropout)")
   }
 

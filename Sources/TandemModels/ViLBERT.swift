@@ -56,11 +56,8 @@ public struct ViLBERT: VisionLanguageModel {
   }
 
   public static var presets: [String: Config] {
-    var small = Config()
-    small.width = 96
+    var small = Config().sized(.small)
     small.layers = 3
-    small.heads = 4
-    small.feedForward = 384
     small.visualWidth = 96
     small.visualLayers = 1
     small.visualHeads = 4
@@ -70,20 +67,14 @@ public struct ViLBERT: VisionLanguageModel {
     small.textConnections = [2]
     small.visualConnections = [0]
     small.positions = 24
-    small.textLength = 24
     small.featureWidth = 1280
-    small.dropout = 0
-    small.attentionDropout = 0
-    var tiny = small
-    tiny.width = 32
+    var tiny = small.sized(.tiny)
     tiny.layers = 2
-    tiny.feedForward = 64
     tiny.visualWidth = 24
     tiny.visualFeedForward = 32
     tiny.connectionWidth = 16
     tiny.textConnections = [1]
     tiny.positions = 16
-    tiny.textLength = 16
     tiny.featureWidth = 12
     tiny.dropout = 0.1
     return ["base": Config(), "small": small, "tiny": tiny]
@@ -142,26 +133,24 @@ public struct ViLBERT: VisionLanguageModel {
   }
 
   private static func check(_ config: Config) throws {
-    func need(_ condition: Bool, _ message: String) throws {
-      guard condition else { throw ParameterError("model.config: \(message)") }
-    }
+    let check = ConfigCheck()
     for (width, count, names) in [
       (config.width, config.heads, ("width", "heads")),
       (config.visualWidth, config.visualHeads, ("visualWidth", "visualHeads")),
       (config.connectionWidth, config.connectionHeads, ("connectionWidth", "connectionHeads")),
     ] {
-      try need(
+      try check.need(
         width > 0 && count > 0 && width % count == 0,
         "\(names.0) \(width) is not a multiple of \(names.1) \(count)")
     }
-    try need(
-      config.feedForward > 0 && config.visualFeedForward > 0 && config.vocabulary > 0
-        && config.featureWidth > 0 && config.mostRegions > 0,
-      "feedForward, visualFeedForward, vocabulary, featureWidth and mostRegions must be positive")
-    try need(
+    try check.need(
+      config.feedForward > 0 && config.visualFeedForward > 0,
+      "feedForward and visualFeedForward must be positive, found \(config.feedForward) and "
+        + "\(config.visualFeedForward)")
+    try check.need(
       config.layers >= 0 && config.visualLayers >= 0,
       "layers \(config.layers) and visualLayers \(config.visualLayers) must not be negative")
-    try need(
+    try check.need(
       config.textConnections.count == config.visualConnections.count,
       "textConnections and visualConnections need as many numbers each, found "
         + "\(config.textConnections) and \(config.visualConnections)")
@@ -169,18 +158,17 @@ public struct ViLBERT: VisionLanguageModel {
       (config.textConnections, config.layers, "textConnections"),
       (config.visualConnections, config.visualLayers, "visualConnections"),
     ] {
-      try need(
+      try check.need(
         connections == connections.sorted() && connections.allSatisfy { (0...most).contains($0) },
         "\(name) \(connections) must rise and be in 0...\(most), the number of layers")
     }
-    try need(
-      (0..<1).contains(config.dropout) && (0..<1).contains(config.attentionDropout),
-      "dropout and attentionDropout must be in 0..<1, found \(config.dropout) and "
-        + "\(config.attentionDropout)")
-    try need(config.textLength > 2, "textLength \(config.textLength) leaves no room for words")
-    try need(
-      config.textLength <= config.positions,
-      "textLength \(config.textLength) is more than the \(config.positions) positions there are")
+    try check.text(
+      vocabulary: config.vocabulary, rows: config.textLength, places: config.positions,
+      titled: "positions")
+    try check.regions(featureWidth: config.featureWidth, most: config.mostRegions)
+    try check.rates(
+      dropout: config.dropout, attentionDropout: config.attentionDropout,
+      normEpsilon: config.normEpsilon)
   }
 
   public static func input(_ config: Config, _ specials: SpecialTokens) -> InputSpecification {
@@ -235,37 +223,46 @@ public struct ViLBERT: VisionLanguageModel {
 
   public func encode(_ batch: PackedBatch, _ mode: Mode) throws -> Encoding {
     let device = looks.weight.value.device
-    let rows = try CoAttentionRows(batch, on: device)
-    let embedded = StreamPair(
-      text_TD: try textDropout(textEmbedding(batch, on: device), rows.text, mode),
-      visual_VE: try visualDropout(embeddedPictures(batch, on: device), rows.visual, mode))
-    let last = try run(embedded, rows, mode)
+    let streams = try TwoStreams(batch, on: device)
+    var states = TwoStreams.States(
+      text_ND: try textDropout(textEmbedding(batch, on: device), streams.text.rows, mode))
+    if batch.unitCount > 0 {
+      states.visual_RE = try visualDropout(
+        embeddedPictures(batch, on: device), streams.visual.rows, mode)
+    }
+    let last = try run(states, streams, mode)
     return Encoding(
-      batch: batch, text: last.text_TD, visual: last.visual_VE,
-      pooled_SD: try pooled(batch, last, on: device))
+      batch: batch, text: last.text_ND,
+      visual: try last.visual_RE ?? Tensor.zeros([0, config.visualWidth], on: device),
+      pooled_SD: try pooled(batch, last, streams, on: device))
   }
 
   // MARK: layers
 
+  /// Layers of one stream each up to where they meet, then the layer where they do.
   private func run(
-    _ embedded: StreamPair, _ rows: CoAttentionRows, _ mode: Mode
-  ) throws -> StreamPair {
-    var streams = embedded
+    _ embedded: TwoStreams.States, _ streams: TwoStreams, _ mode: Mode
+  ) throws -> TwoStreams.States {
+    var states = embedded
     var count = 0
-    func advance(_ layer: @escaping (StreamPair) throws -> StreamPair) throws {
-      streams = try streams.run(recomputing: mode.recomputation.covers(layer: count), layer)
+    func advance(
+      _ layer: @escaping (TwoStreams.States) throws -> TwoStreams.States
+    ) throws {
+      states = try states.run(recomputing: mode.recomputation.covers(layer: count), layer)
       count += 1
     }
     func single(_ layers: ArraySlice<PostNormLayer>, _ visual: ArraySlice<PostNormLayer>) throws {
       for layer in layers {
-        streams.text_TD = try kept(streams.text_TD, count, mode) {
-          try layer($0, rows.text, rows.textPlan, mode)
+        states.text_ND = try kept(states.text_ND, count, mode) {
+          try layer($0, streams.text.rows, streams.text.attention, mode)
         }
         count += 1
       }
-      for layer in visual where rows.visual.count > 0 {
-        streams.visual_VE = try kept(streams.visual_VE, count, mode) {
-          try layer($0, rows.visual, rows.visualPlan, mode)
+      for layer in visual {
+        states.visual_RE = try states.visual_RE.map {
+          try kept($0, count, mode) {
+            try layer($0, streams.visual.rows, streams.visual.attention, mode)
+          }
         }
         count += 1
       }
@@ -274,11 +271,11 @@ public struct ViLBERT: VisionLanguageModel {
     for (place, connection) in connections.enumerated() {
       let (nextText, nextVisual) = (config.textConnections[place], config.visualConnections[place])
       try single(textLayers[text..<nextText], visualLayers[visual..<nextVisual])
-      try advance { try connection($0, rows, mode) }
+      try advance { try connection($0, streams, mode) }
       (text, visual) = (nextText, nextVisual)
     }
     try single(textLayers[text...], visualLayers[visual...])
-    return streams
+    return states
   }
 
   /// A layer of one stream, keeping or recomputing its intermediate values.
@@ -291,14 +288,13 @@ public struct ViLBERT: VisionLanguageModel {
 
   /// relu of the text's first row times relu of the picture's, [S, C].
   private func pooled(
-    _ batch: PackedBatch, _ last: StreamPair, on device: Device
+    _ batch: PackedBatch, _ last: TwoStreams.States, _ streams: TwoStreams, on device: Device
   ) throws -> Tensor {
-    let texts = try Tensor(Array(batch.textLayout.offsets.dropLast()), on: device)
-    let text_SC = try textPooler(last.text_TD.rows(texts)).to(.float32).relu()
+    let text_SC = try textPooler(streams.first(last.text_ND)).to(.float32).relu()
+    guard let last_RE = last.visual_RE else { return text_SC }
     let withPicture = (0..<batch.sequenceCount).filter { batch.pictureOfSequence[$0] >= 0 }
-    guard !withPicture.isEmpty else { return text_SC }
     let pictures = try Tensor(withPicture.map { batch.visualLayout.offsets[$0] }, on: device)
-    let picture_PC = try visualPooler(last.visual_VE.rows(pictures)).to(.float32).relu()
+    let picture_PC = try visualPooler(last_RE.rows(pictures)).to(.float32).relu()
     var places = [Int](repeating: -1, count: batch.sequenceCount)
     for (place, sequence) in withPicture.enumerated() { places[sequence] = place }
     return try text_SC * PictureVectors(picture_PC, places).factors_SE
@@ -308,7 +304,6 @@ public struct ViLBERT: VisionLanguageModel {
 
   /// The mean row and the regions of each sequence's picture, normalised, [R, E].
   private func embeddedPictures(_ batch: PackedBatch, on device: Device) throws -> Tensor {
-    guard batch.unitCount > 0 else { return try .zeros([0, config.visualWidth], on: device) }
     let plan = RegionPlan(batch)
     let features_UXF = try plan.features(on: device)
     let hidden_1F = try Tensor.zeros([1, config.featureWidth], on: device)

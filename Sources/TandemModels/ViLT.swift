@@ -107,29 +107,23 @@ public struct ViLT: VisionLanguageModel {
   }
 
   private static func check(_ config: Config) throws {
-    func need(_ condition: Bool, _ message: String) throws {
-      guard condition else { throw ParameterError("model.config: \(message)") }
-    }
-    try need(
-      config.heads > 0 && config.width % config.heads == 0,
-      "width \(config.width) is not a multiple of heads \(config.heads)")
-    try need(
-      config.width > 0 && config.feedForward > 0 && config.vocabulary > 0,
-      "width, feedForward and vocabulary must be positive")
-    try need(
-      (0..<1).contains(config.dropout) && (0..<1).contains(config.attentionDropout),
-      "dropout and attentionDropout must be in 0..<1, found \(config.dropout) and "
-        + "\(config.attentionDropout)")
-    try need(config.layers > 0 && config.patchSize > 0 && config.grid > 0, "sizes must be positive")
-    try need(
-      config.mean.count == 3 && config.deviation.count == 3
-        && config.deviation.allSatisfy { $0 > 0 },
-      "mean and deviation need three numbers each, deviations above 0")
-    try need(config.textLength > 2, "textLength \(config.textLength) leaves no room for words")
-    try need(
+    let check = ConfigCheck()
+    try check.stream(
+      width: config.width, layers: config.layers, heads: config.heads,
+      feedForward: config.feedForward)
+    try check.text(
+      vocabulary: config.vocabulary, rows: config.textLength, places: config.textLength)
+    try check.pixels(
+      patchSize: config.patchSize, mean: config.mean, deviation: config.deviation)
+    try check.rates(
+      dropout: config.dropout, attentionDropout: config.attentionDropout,
+      normEpsilon: config.normEpsilon)
+    try check.need(config.grid > 0, "grid must be positive, found \(config.grid)")
+    try check.need(
       config.shorterSide >= config.patchSize,
       "shorterSide \(config.shorterSide) is less than a patch of \(config.patchSize)")
-    try need(config.modalities >= 2, "modalities must be at least 2, found \(config.modalities)")
+    try check.need(
+      config.modalities >= 2, "modalities must be at least 2, found \(config.modalities)")
   }
 
   public static func input(_ config: Config, _ specials: SpecialTokens) -> InputSpecification {

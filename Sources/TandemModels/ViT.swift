@@ -86,9 +86,12 @@ public struct ViT: VisionLanguageModel {
     try check.rates(
       dropout: config.dropout, attentionDropout: config.attentionDropout,
       normEpsilon: config.normEpsilon)
+    try check.pixels(
+      patchSize: config.patchSize, mean: config.mean, deviation: config.deviation)
     try check.need(
-      config.patchSize > 0 && config.gridHeight > 0 && config.gridWidth > 0,
-      "patchSize, gridHeight and gridWidth must be positive")
+      config.gridHeight > 0 && config.gridWidth > 0,
+      "gridHeight and gridWidth must be positive, found \(config.gridHeight) and "
+        + "\(config.gridWidth)")
   }
 
   /// Sequences of this model have no text rows.

@@ -37,26 +37,16 @@ public struct VisualBERT: VisionLanguageModel {
   }
 
   public static var presets: [String: Config] {
-    var tiny = Config()
-    tiny.width = 32
+    var tiny = Config().sized(.tiny)
     tiny.layers = 2
-    tiny.heads = 4
-    tiny.feedForward = 64
-    tiny.textLength = 16
     tiny.places = 16
     tiny.featureWidth = 12
     // 472,992 weights beside the table of words: 335,520 of the layers, 122,976 of the regions'
     // projection.
-    var small = Config()
-    small.width = 96
+    var small = Config().sized(.small)
     small.layers = 3
-    small.heads = 4
-    small.feedForward = 384
-    small.textLength = 24
     small.places = 24
     small.featureWidth = 1280
-    small.dropout = 0
-    small.attentionDropout = 0
     return ["base": Config(), "tiny": tiny, "small": small]
   }
 

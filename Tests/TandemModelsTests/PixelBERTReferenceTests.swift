@@ -209,7 +209,7 @@ import TestSupport
       return message { _ = try PixelBERT(config, at: ParameterStore(seed: 1).root) }
     }
     #expect(refusal { $0.heads = 5 }?.contains("heads 5") == true)
-    #expect(refusal { $0.textLength = 13 }?.contains("12 positions") == true)
+    #expect(refusal { $0.textLength = 13 }?.contains("positions 12") == true)
     #expect(refusal { $0.featureWidth = 0 }?.contains("featureWidth") == true)
     #expect(refusal { $0.layers = -1 }?.contains("layers") == true)
     #expect(refusal { _ in } == nil)

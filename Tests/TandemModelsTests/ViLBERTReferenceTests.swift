@@ -415,7 +415,7 @@ import TestSupport
     #expect(refusal { $0.textConnections = [1] }?.contains("textConnections") == true)
     #expect(refusal { $0.textConnections = [2, 9] }?.contains("[2, 9]") == true)
     #expect(refusal { $0.visualConnections = [1, 0] }?.contains("[1, 0]") == true)
-    #expect(refusal { $0.textLength = 13 }?.contains("12 positions") == true)
+    #expect(refusal { $0.textLength = 13 }?.contains("positions 12") == true)
     #expect(refusal { $0.dropout = 1 }?.contains("dropout") == true)
     #expect(refusal { _ in } == nil)
   }

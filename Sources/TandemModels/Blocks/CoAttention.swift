@@ -1,73 +1,8 @@
-// Two streams of different widths that meet in co-attention (Lu et al. 2019). Shapes: T text rows, V
+// Two streams of different widths that meet in co-attention (Lu et al. 2019). Shapes: N text rows, R
 // visual rows, D text width, E visual width, C width of co-attention.
 
-internal import TandemCore
 internal import TandemNN
 internal import TandemTorch
-
-/// Where the rows of both streams lie, and who sees whom.
-struct CoAttentionRows {
-  let text: PackedRows
-  let visual: PackedRows
-  let textPlan: AttentionPlan
-  let visualPlan: AttentionPlan
-  /// Text rows that ask visual ones, and the other way round.
-  let textAsks: AttentionPlan
-  let visualAsks: AttentionPlan
-  /// Bool [T, 1], true where a text has a picture; nil where all have.
-  let hasPicture: Tensor?
-
-  init(_ batch: PackedBatch, on device: Device) throws {
-    let (texts, pictures) = (batch.textLayout, batch.visualLayout)
-    func plan(_ spans: AttentionSpans, _ queries: PackedLayout, _ keys: PackedLayout) throws
-      -> AttentionPlan
-    {
-      try AttentionPlan(
-        spans, queryRows: queries.rowCount, keyRows: keys.rowCount, on: device)
-    }
-    text = try PackedRows(texts, on: device)
-    visual = try PackedRows(pictures, on: device)
-    textPlan = try plan(.full(texts), texts, texts)
-    visualPlan = try plan(.full(pictures), pictures, pictures)
-    textAsks = try plan(.cross(from: texts, to: pictures), texts, pictures)
-    visualAsks = try plan(.cross(from: pictures, to: texts), pictures, texts)
-    guard batch.pictureOfSequence.contains(-1) else {
-      hasPicture = nil
-      return
-    }
-    let flags: [Float] = (0..<batch.sequenceCount).flatMap {
-      let flag: Float = batch.pictureOfSequence[$0] < 0 ? 0 : 1
-      return Array(repeating: flag, count: texts.rows(of: $0).count)
-    }
-    hasPicture = try Tensor(flags, [flags.count, 1], on: device).isGreater(than: 0.5)
-  }
-}
-
-/// The states of both streams.
-struct StreamPair {
-  var text_TD: Tensor
-  var visual_VE: Tensor
-
-  /// A layer of both streams, keeping or recomputing its intermediate values.
-  func run(
-    recomputing: Bool, _ layer: @escaping (StreamPair) throws -> StreamPair
-  ) throws -> StreamPair {
-    guard recomputing && isRecordingGradients else { return try layer(self) }
-    // What is recomputed has one input and one output: both streams end to end.
-    let shapes = (text_TD.shape, visual_VE.shape)
-    func split(_ flat: Tensor) throws -> StreamPair {
-      let count = shapes.0.reduce(1, *)
-      return StreamPair(
-        text_TD: try flat.narrow(0, from: 0, count).reshaped(shapes.0),
-        visual_VE: try flat.narrow(0, from: count, shapes.1.reduce(1, *)).reshaped(shapes.1))
-    }
-    return try split(recomputed(flat()) { try layer(split($0)).flat() })
-  }
-
-  private func flat() throws -> Tensor {
-    try Tensor.concatenated([text_TD.reshaped([-1]), visual_VE.reshaped([-1])])
-  }
-}
 
 /// Each stream's rows ask those of the other one, then a feed-forward layer in each: a connection
 /// layer of ViLBERT, with its names, in which 1 is the visual stream and 2 the text.
@@ -133,21 +68,22 @@ struct CoAttentionLayer {
   /// Both streams ask the other as it was before the layer. A text without a picture has nothing to
   /// ask: it goes unchanged to its feed-forward layer.
   func callAsFunction(
-    _ streams: StreamPair, _ rows: CoAttentionRows, _ mode: Mode
-  ) throws -> StreamPair {
-    let (t_TD, v_VE) = (streams.text_TD, streams.visual_VE)
-    guard rows.visual.count > 0 else {
-      return StreamPair(text_TD: try textFeedForward(t_TD, rows.text, mode), visual_VE: v_VE)
+    _ given: TwoStreams.States, _ streams: TwoStreams, _ mode: Mode
+  ) throws -> TwoStreams.States {
+    let (text, visual) = (streams.text.rows, streams.visual.rows)
+    guard let given_RE = given.visual_RE else {
+      return TwoStreams.States(text_ND: try textFeedForward(given.text_ND, text, mode))
     }
-    let toVisual_VC = try visualAttention(v_VE, keys: t_TD, rows.visual, rows.visualAsks, mode)
-    let toText_TC = try textAttention(t_TD, keys: v_VE, rows.text, rows.textAsks, mode)
-    let newVisual_VE = try visualOutput(v_VE, toVisual_VC, rows.visual, mode)
-    var newText_TD = try textOutput(t_TD, toText_TC, rows.text, mode)
-    if let hasPicture = rows.hasPicture {
-      newText_TD = try hasPicture.select(newText_TD, else: t_TD)
+    let given_ND = given.text_ND
+    let asked_RC = try visualAttention(given_RE, keys: given_ND, visual, streams.visualToText, mode)
+    let asked_NC = try textAttention(given_ND, keys: given_RE, text, streams.textToVisual, mode)
+    let visual_RE = try visualOutput(given_RE, asked_RC, visual, mode)
+    var text_ND = try textOutput(given_ND, asked_NC, text, mode)
+    if let hasPicture = streams.hasPicture {
+      text_ND = try hasPicture.select(text_ND, else: given_ND)
     }
-    return StreamPair(
-      text_TD: try textFeedForward(newText_TD, rows.text, mode),
-      visual_VE: try visualFeedForward(newVisual_VE, rows.visual, mode))
+    return TwoStreams.States(
+      text_ND: try textFeedForward(text_ND, text, mode),
+      visual_RE: try visualFeedForward(visual_RE, visual, mode))
   }
 }

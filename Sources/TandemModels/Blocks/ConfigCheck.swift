@@ -7,10 +7,14 @@ struct ConfigCheck {
   }
 
   /// What every stream of a transformer needs.
-  func stream(width: Int, layers: Int, heads: Int, feedForward: Int) throws {
+  ///
+  /// - Parameter title: what the config calls the layers.
+  func stream(
+    width: Int, layers: Int, heads: Int, feedForward: Int, titled title: String = "layers"
+  ) throws {
     try need(
       width > 0 && layers > 0 && feedForward > 0,
-      "width, layers and feedForward must be positive, found \(width), \(layers) and "
+      "width, \(title) and feedForward must be positive, found \(width), \(layers) and "
         + "\(feedForward)")
     try need(
       heads > 0 && width % heads == 0, "width \(width) is not a multiple of heads \(heads)")
@@ -19,18 +23,28 @@ struct ConfigCheck {
   /// - Parameters:
   ///   - rows: text rows that must have a place of their own, [CLS] and [SEP] included.
   ///   - reserved: places that stand after the longest text.
-  func text(vocabulary: Int, rows: Int, places: Int, reserved: Int = 0) throws {
+  ///   - title: what the config calls the places.
+  func text(
+    vocabulary: Int, rows: Int, places: Int, reserved: Int = 0, titled title: String = "places"
+  ) throws {
     try need(vocabulary > 0, "vocabulary must be positive, found \(vocabulary)")
     try need(rows > 2, "textLength \(rows) leaves no room for words; 3 is the least")
     try need(
       rows + reserved <= places,
-      "textLength \(rows) needs \(rows + reserved) places, found places \(places)")
+      "textLength \(rows) needs \(rows + reserved) \(title), found \(title) \(places)")
   }
 
   func regions(featureWidth: Int, most: Int) throws {
     try need(
       featureWidth > 0 && most > 0,
       "featureWidth and mostRegions must be positive, found \(featureWidth) and \(most)")
+  }
+
+  func pixels(patchSize: Int, mean: [Float], deviation: [Float]) throws {
+    try need(patchSize > 0, "patchSize must be positive, found \(patchSize)")
+    try need(
+      mean.count == 3 && deviation.count == 3 && deviation.allSatisfy { $0 > 0 },
+      "mean and deviation need three numbers each, deviations above 0")
   }
 
   func rates(dropout: Double, attentionDropout: Double, normEpsilon: Double) throws {

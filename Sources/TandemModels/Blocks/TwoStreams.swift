@@ -1,5 +1,5 @@
 // What models share that keep texts and pictures in streams of their own until layers cross them.
-// Shapes: N text rows, R visual rows, D width.
+// Shapes: N text rows, R visual rows, D width of the text's rows, E of the visual ones.
 
 internal import TandemCore
 internal import TandemNN
@@ -24,8 +24,31 @@ struct TwoStreams {
   struct States {
     /// [N, D]
     var text_ND: Tensor
-    /// [R, D]; nil where no sequence of the batch has a picture.
-    var visual_RD: Tensor?
+    /// [R, E]; nil where no sequence of the batch has a picture.
+    var visual_RE: Tensor?
+
+    /// A layer that reads both streams, keeping or recomputing its intermediate values.
+    func run(
+      recomputing: Bool, _ layer: @escaping (States) throws -> States
+    ) throws -> States {
+      guard recomputing && isRecordingGradients else { return try layer(self) }
+      // What is recomputed is a function of one tensor: both streams end to end.
+      let (text, visual) = (text_ND.shape, visual_RE?.shape)
+      func parted(_ flat: Tensor) throws -> States {
+        let count = text.reduce(1, *)
+        return States(
+          text_ND: try flat.narrow(0, from: 0, count).reshaped(text),
+          visual_RE: try visual.map {
+            try flat.narrow(0, from: count, $0.reduce(1, *)).reshaped($0)
+          })
+      }
+      return try parted(recomputed(joined()) { try layer(parted($0)).joined() })
+    }
+
+    private func joined() throws -> Tensor {
+      let text = try text_ND.reshaped([-1])
+      return try visual_RE.map { try Tensor.concatenated([text, $0.reshaped([-1])]) } ?? text
+    }
   }
 
   let text: Stream
@@ -34,6 +57,8 @@ struct TwoStreams {
   /// picture asks nobody: attention gives it 0.
   let textToVisual: AttentionPlan
   let visualToText: AttentionPlan
+  /// Bool [N, 1], true where a text has a picture; nil where all have.
+  let hasPicture: Tensor?
   private let firstRows: Tensor
 
   init(_ batch: PackedBatch, on device: Device) throws {
@@ -46,6 +71,16 @@ struct TwoStreams {
       .cross(from: batch.visualLayout, to: batch.textLayout), queryRows: visual.rows.count,
       keyRows: text.rows.count, on: device)
     firstRows = try Tensor(Array(batch.textLayout.offsets.dropLast()), on: device)
+    hasPicture = try Self.hasPicture(batch, on: device)
+  }
+
+  private static func hasPicture(_ batch: PackedBatch, on device: Device) throws -> Tensor? {
+    guard batch.pictureOfSequence.contains(-1) else { return nil }
+    let flags: [Float] = (0..<batch.sequenceCount).flatMap {
+      let flag: Float = batch.pictureOfSequence[$0] < 0 ? 0 : 1
+      return Array(repeating: flag, count: batch.textLayout.rows(of: $0).count)
+    }
+    return try Tensor(flags, [flags.count, 1], on: device).isGreater(than: 0.5)
   }
 
   /// The rows of [CLS], [S, D].
@@ -54,38 +89,8 @@ struct TwoStreams {
   /// What text rows ask: the visual rows, or one row that no span names, because a product has to
   /// have rows.
   func keys(for states: States) throws -> Tensor {
-    try states.visual_RD
+    try states.visual_RE
       ?? Tensor.zeros(
         [1, states.text_ND.size(1)], states.text_ND.dtype, on: states.text_ND.device)
-  }
-
-  /// Runs layers that read both streams, keeping or recomputing their intermediate values. Streams
-  /// are of one width.
-  func run(
-    _ layers: [(States) throws -> States], _ states: States, _ mode: Mode
-  ) throws -> States {
-    var states = states
-    for (index, layer) in layers.enumerated() {
-      if mode.recomputation.covers(layer: index) && isRecordingGradients {
-        // What is recomputed is a function of one tensor.
-        let result = try recomputed(joined(states)) { try joined(layer(parted($0))) }
-        states = try parted(result)
-      } else {
-        states = try layer(states)
-      }
-    }
-    return states
-  }
-
-  private func joined(_ states: States) throws -> Tensor {
-    guard let visual_RD = states.visual_RD else { return states.text_ND }
-    return try Tensor.concatenated([states.text_ND, visual_RD])
-  }
-
-  private func parted(_ both: Tensor) throws -> States {
-    guard visual.rows.count > 0 else { return States(text_ND: both, visual_RD: nil) }
-    return States(
-      text_ND: try both.narrow(0, from: 0, text.rows.count),
-      visual_RD: try both.narrow(0, from: text.rows.count, visual.rows.count))
   }
 }

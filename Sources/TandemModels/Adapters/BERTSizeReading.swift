@@ -1,23 +1,6 @@
-// The settings that six families have from BERT under the same names, and where each is written down.
+// Where the settings that families have from BERT are written down.
 
 internal import TandemCore
-
-/// What a config has of BERT.
-protocol BERTSizes {
-  var width: Int { get set }
-  var heads: Int { get set }
-  var feedForward: Int { get set }
-  var vocabulary: Int { get set }
-  var dropout: Double { get set }
-  var attentionDropout: Double { get set }
-}
-
-extension BERT.Config: BERTSizes {}
-extension LXMERT.Config: BERTSizes {}
-extension UNITER.Config: BERTSizes {}
-extension ViLBERT.Config: BERTSizes {}
-extension VisualBERT.Config: BERTSizes {}
-extension VLBERT.Config: BERTSizes {}
 
 extension BERTSizes {
   /// Reads them from a config.json of transformers.
