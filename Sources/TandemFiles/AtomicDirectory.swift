@@ -19,6 +19,10 @@ public enum AtomicDirectory {
     to path: String, _ body: (_ staging: String) throws -> Result
   ) throws -> Result {
     let target = trimmingSlashes(path)
+    var found = stat()
+    if lstat(target, &found) == 0, found.st_mode & S_IFMT != S_IFDIR {
+      throw FileError(operation: "replace", path: target, reason: "it is no directory")
+    }
     let staging = partialName(for: target)
     guard mkdir(staging, 0o755) == 0 else { throw FileError.system("create directory", staging) }
     do {

@@ -36,6 +36,8 @@ public struct CLIP: VisionLanguageModel {
     /// Of the vectors that are compared.
     public var embedding = 512
     public var vocabulary = 49408
+    /// The id that ends a text given as ids, where that is not its greatest one, as was published.
+    public var endToken: Int?
     /// Text rows, the start and the end of text included.
     public var textLength = 77
     public var patchSize = 32
@@ -159,6 +161,7 @@ public struct CLIP: VisionLanguageModel {
     try check.stream(
       width: config.width, layers: config.layers, heads: config.heads,
       feedForward: config.feedForward)
+    try check.depth(config.textLayers, titled: "textLayers")
     try check.need(
       config.textWidth > 0 && config.textLayers > 0 && config.textFeedForward > 0
         && config.embedding > 0,

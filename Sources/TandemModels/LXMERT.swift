@@ -107,10 +107,10 @@ public struct LXMERT: VisionLanguageModel {
     try check.stream(
       width: config.width, layers: config.languageLayers, heads: config.heads,
       feedForward: config.feedForward, titled: "languageLayers")
+    try check.depth(config.objectLayers, titled: "objectLayers")
+    try check.depth(config.crossLayers, titled: "crossLayers")
     try check.need(
-      config.objectLayers >= 0 && config.crossLayers > 0,
-      "crossLayers must be positive and objectLayers not negative, found \(config.crossLayers) and "
-        + "\(config.objectLayers)")
+      config.crossLayers > 0, "crossLayers must be positive, found \(config.crossLayers)")
     try check.text(
       vocabulary: config.vocabulary, rows: config.textLength,
       places: max(config.places, config.textLength))

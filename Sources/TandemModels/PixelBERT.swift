@@ -104,7 +104,7 @@ public struct PixelBERT: VisionLanguageModel {
   private static func check(_ config: Config) throws {
     let check = ConfigCheck()
     try check.stream(
-      width: config.width, layers: config.layers, heads: config.heads,
+      width: config.width, layers: config.layers, least: 0, heads: config.heads,
       feedForward: config.feedForward)
     try check.text(
       vocabulary: config.vocabulary, rows: config.textLength, places: config.positions,

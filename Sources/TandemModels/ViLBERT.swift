@@ -147,9 +147,8 @@ public struct ViLBERT: VisionLanguageModel {
       config.feedForward > 0 && config.visualFeedForward > 0,
       "feedForward and visualFeedForward must be positive, found \(config.feedForward) and "
         + "\(config.visualFeedForward)")
-    try check.need(
-      config.layers >= 0 && config.visualLayers >= 0,
-      "layers \(config.layers) and visualLayers \(config.visualLayers) must not be negative")
+    try check.depth(config.layers, titled: "layers")
+    try check.depth(config.visualLayers, titled: "visualLayers")
     try check.need(
       config.textConnections.count == config.visualConnections.count,
       "textConnections and visualConnections need as many numbers each, found "

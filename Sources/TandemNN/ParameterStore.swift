@@ -87,6 +87,7 @@ public final class ParameterStore {
     guard byName[name] == nil, buffers[name] == nil else {
       throw ParameterError("'\(name)' is claimed twice; ask for it with path.shared")
     }
+    try checkSize(name, shape)
     let value = try loaded(name, shape) ?? drawn(name, shape, initializer)
     let parameter = Parameter(
       name: name, value: try value.to(device), decays: decays, isFixed: isFixed, store: self)
@@ -110,6 +111,26 @@ public final class ParameterStore {
     let tensor = try (loaded(name, initial.shape) ?? initial).to(device)
     buffers[name] = tensor
     return tensor
+  }
+
+  /// A setting with some zeros too many must end in a message, not with the machine's memory.
+  private func checkSize(_ name: String, _ shape: [Int]) throws {
+    let mostNumbers = Int(Int32.max)
+    var count = 1
+    for side in shape {
+      let (product, overflows) = count.multipliedReportingOverflow(by: side)
+      guard side >= 0, !overflows, product <= mostNumbers else {
+        throw ParameterError(
+          "'\(name)' of shape \(shape) has more than \(mostNumbers) numbers: look at the settings")
+      }
+      count = product
+    }
+    let mostMissing = 4096
+    guard missing.count < mostMissing else {
+      throw ParameterError(
+        "more than \(mostMissing) weights are missing, from '\(missing[0])' to '\(name)': look at the "
+          + "settings")
+    }
   }
 
   private func loaded(_ name: String, _ shape: [Int]) throws -> Tensor? {

@@ -36,6 +36,7 @@ struct Import: ParsableCommand {
   @Flag(help: "Print the report as JSON.") var json = false
 
   func run() throws {
+    try OutputFolder.check(output)
     var files = try ModelFiles.open(path, family: family, settings: settings)
     try files.supply(vocabulary: vocabulary, answers: answers)
     let model = try LoadedModel(files, allowingMissing: allowed)
@@ -60,6 +61,7 @@ struct Export: ParsableCommand {
   @Option(name: .shortAndLong, help: "The folder to make.") var output: String
 
   func run() throws {
+    try OutputFolder.check(output)
     let model = try LoadedModel(ModelFiles.open(path))
     let left = try HuggingFaceFolder.write(model, to: output)
     let console = Console()
@@ -115,10 +117,18 @@ struct ForwardCommand: ParsableCommand {
   @Option(help: "fp32 or bf16.") var precision = ForwardPrecision.fp32
   @Option(help: "Threads inside an operator; 0 for all cores.") var threads = 0
 
+  func validate() throws {
+    guard URL(filePath: inputs).standardizedFileURL != URL(filePath: output).standardizedFileURL
+    else { throw ValidationError("--output is the file of the inputs; name another") }
+  }
+
   func run() throws {
     _ = try Runtime.configure(threads: threads)
     let loaded = try LoadedModel(ModelFiles.open(model), precision: precision.precision)
-    let outputs = try Forward.outputs(loaded, inputs: inputs)
+    let outputs = try Forward.outputs(loaded, inputs: inputs) { names in
+      guard !names.isEmpty else { return }
+      Console().say("of no use to the model: \(names.joined(separator: ", "))")
+    }
     try SafeTensors.write(outputs, to: output)
     for name in outputs.keys.sorted() { printLine("\(name)  \(outputs[name]?.shape ?? [])") }
   }

@@ -150,6 +150,100 @@ import TestSupport
     #expect(throws: DataError.self) { try reader([.array([.string("a")])]) }
   }
 
+  /// ViT's names in transformers 5's memory, which state_dict() gives, are read too.
+  @Test func namesInMemory() throws {
+    let file = try SafeTensorsFile(path: Self.folder("vit") + "/model.safetensors")
+    let changes = [
+      ("encoder.layer.", "layers."), ("attention.output.dense.", "attention.o_proj."),
+      ("attention.attention.query.", "attention.q_proj."),
+      ("attention.attention.key.", "attention.k_proj."),
+      ("attention.attention.value.", "attention.v_proj."), ("intermediate.dense.", "mlp.fc1."),
+      ("output.dense.", "mlp.fc2."),
+    ]
+    var tensors: [String: Tensor] = [:]
+    for name in file.entries.keys {
+      let renamed = changes.reduce(name) { $0.replacingOccurrences(of: $1.0, with: $1.1) }
+      tensors[renamed] = try file.tensor(name)
+    }
+    #expect(
+      tensors["layers.0.attention.o_proj.weight"] != nil && tensors["layers.0.mlp.fc2.bias"] != nil)
+    let temporary = try TemporaryFolder()
+    let folder = try changed("vit", [:], in: temporary)
+    try FileManager.default.removeItem(atPath: folder + "/model.safetensors")
+    try SafeTensors.write(tensors, to: folder + "/model.safetensors")
+    try Self.expectSame(
+      Forward.outputs(
+        LoadedModel(ModelFiles.open(folder)), inputs: Self.folder("vit") + "/inputs.safetensors"),
+      as: "vit")
+  }
+
+  /// Settings that would change numbers without a word.
+  @Test(arguments: [
+    ("bert", "is_decoder", JSONValue.bool(true)), ("vit", "pooler_act", .string("relu")),
+  ])
+  func settingsThatAreRefused(_ name: String, _ key: String, _ value: JSONValue) throws {
+    let temporary = try TemporaryFolder()
+    let folder = try changed(name, [key: value], in: temporary)
+    let error = #expect(throws: DataError.self) { try ModelFiles.open(folder) }
+    #expect(error?.description.contains(key) == true)
+  }
+
+  /// transformers 5 writes the pictures' settings into the processor's.
+  @Test func normalisationOfAProcessor() throws {
+    let temporary = try TemporaryFolder()
+    let folder = try changed("vit", [:], in: temporary)
+    try? FileManager.default.removeItem(atPath: folder + "/preprocessor_config.json")
+    let processor = JSONValue.object([
+      "image_processor": .object(["image_mean": .array([.number(0.1), .number(0.2), .number(0.3)])])
+    ])
+    try Data(processor.pretty.utf8).write(to: URL(filePath: folder + "/processor_config.json"))
+    let mean = try ModelFiles.open(folder).config["mean"]
+    #expect(mean == .array([.number(0.1), .number(0.2), .number(0.3)]))
+  }
+
+  /// With a token behind the end's id the greatest id is no longer the end: with the id said, the vectors
+  /// of texts are as before.
+  @Test func endOfText() throws {
+    let temporary = try TemporaryFolder()
+    let inputs = try SafeTensorsFile(path: Self.folder("clip") + "/inputs.safetensors")
+    let before = try Forward.outputs(
+      LoadedModel(ModelFiles.open(Self.folder("clip"))), inputs: inputs.path)
+    let ids = try inputs.tensor("input_ids")
+    var numbers = try ids.to(.int64).array(of: Int64.self)
+    let end = numbers.max() ?? 0
+    var tensors: [String: Tensor] = [:]
+    for name in inputs.entries.keys { tensors[name] = try inputs.tensor(name) }
+    func text(_ folder: String) throws -> [Float] {
+      tensors["input_ids"] = try Tensor(numbers, ids.shape)
+      let file = temporary.path + "/in.safetensors"
+      try SafeTensors.write(tensors, to: file)
+      return try Forward.outputs(LoadedModel(ModelFiles.open(folder)), inputs: file)["text_embeds"]?
+        .floats() ?? []
+    }
+    // The end's id is swapped with a smaller one, in the texts and in the table of words.
+    let smaller: Int64 = 5
+    numbers = numbers.map { $0 == end ? smaller : $0 == smaller ? end : $0 }
+    let folder = try changed("clip", [:], in: temporary)
+    let file = try SafeTensorsFile(path: folder + "/model.safetensors")
+    var weights: [String: Tensor] = [:]
+    for name in file.entries.keys { weights[name] = try file.tensor(name) }
+    let table = "text_model.embeddings.token_embedding.weight"
+    let words = try #require(weights[table])
+    var rows = Array(0..<words.shape[0])
+    rows.swapAt(Int(end), Int(smaller))
+    weights[table] = try words.rows(Tensor(rows))
+    guard case .object(var fields) = try JSONValue(contentsOfFile: folder + "/config.json"),
+      case .object(var part)? = fields["text_config"]
+    else { return }
+    part["eos_token_id"] = .integer(Int(smaller))
+    fields["text_config"] = .object(part)
+    try Data(JSONValue.object(fields).pretty.utf8)
+      .write(to: URL(filePath: folder + "/config.json"))
+    try FileManager.default.removeItem(atPath: folder + "/model.safetensors")
+    try SafeTensors.write(weights, to: folder + "/model.safetensors")
+    #expect(try text(folder) == before["text_embeds"]?.floats())
+  }
+
   /// Pictures are read with the folder's own mean and deviation.
   @Test func normalisationIsTheFolders() throws {
     let temporary = try TemporaryFolder()

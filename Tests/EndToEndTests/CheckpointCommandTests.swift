@@ -112,7 +112,7 @@ import Testing
     }
     try refused("input_ids", nil, saying: "missing")
     try refused("input_ids", Tensor([999, 1] as [Int64], [2, 1]), saying: "999")
-    try refused("attention_mask", Tensor([1] as [Int64], [1]), saying: "8")
+    try refused("attention_mask", Tensor([1] as [Int64], [1]), saying: "[2, 4]")
     try refused("pixel_values", Tensor.zeros([2, 1, 64, 64]), saying: "3 channels")
     try work.fail(
       ["import", "questions", "--output", "m"], code: ExitCode.badData, saying: ["questions"])

@@ -143,4 +143,68 @@ import Testing
       ["import", "lxmert-vqa", "--vocabulary", "more.txt", "--output", "other"],
       code: ExitCode.badData, saying: ["more.txt", "99 tokens", "41"])
   }
+
+  // MARK: what stands where
+
+  /// Folders above the output are made; a file or a link of that name stays what it is.
+  @Test func outputs() throws {
+    let work = try Workspace()
+    try folder("bert-masked-lm", in: work)
+    try work.succeed("import", "bert-masked-lm", "--output", "a/b/model/")
+    #expect(work.exists("a/b/model/model.json"))
+    try work.write("precious", to: "file")
+    try FileManager.default.createSymbolicLink(
+      atPath: work.file("link"), withDestinationPath: "nowhere")
+    for command in ["import", "export"] {
+      for output in ["file", "link", "a/b/model"] {
+        try work.fail(
+          [command, "a/b/model", "--output", output], code: ExitCode.workFailed,
+          saying: [output, "name another --output"])
+      }
+    }
+    try work.fail(
+      ["import", "vocabulary-that-is-not-there", "--output", "c/d"], code: ExitCode.badData,
+      saying: ["vocabulary-that-is-not-there"])
+    #expect(!work.exists("c"))
+    try work.fail(
+      ["forward", "a/b/model", "--inputs", "x", "--output", "./x"], code: ExitCode.usage,
+      saying: ["--output"])
+  }
+
+  /// Sizes that no machine holds end in a message.
+  @Test(arguments: ["vocab_size", "hidden_size", "num_hidden_layers", "intermediate_size"])
+  func sizesThatCannotBe(_ key: String) throws {
+    let work = try Workspace()
+    try folder("bert-masked-lm", in: work)
+    guard case .object(var fields) = try work.json("bert-masked-lm/config.json") else { return }
+    for size in [1_000_000_000, Int.max, -1] {
+      fields[key] = .integer(size)
+      try work.write(.object(fields), to: "bert-masked-lm/config.json")
+      let outcome = try work.tandem("import", "bert-masked-lm", "--output", "model")
+      #expect(outcome.code == ExitCode.badData, "\(key) \(size): \(outcome.errors)")
+      #expect(!work.exists("model"))
+    }
+  }
+
+  @Test func whatIsNoFileOfWeights() throws {
+    let work = try Workspace()
+    try folder("bert-masked-lm", in: work)
+    try work.write(
+      "version https://git-lfs.github.com/spec/v1\noid sha256:0\n", to: "model.safetensors")
+    try work.fail(
+      ["import", "model.safetensors", "--output", "m"], code: ExitCode.badData,
+      saying: ["model.safetensors", "git lfs pull"])
+    try FileManager.default.removeItem(atPath: work.file("bert-masked-lm/model.safetensors"))
+    for part in ["", "."] {
+      try work.write(
+        JSONValue.object(["weight_map": .object(["a": .string(part)])]),
+        to: "bert-masked-lm/model.safetensors.index.json")
+      try work.fail(
+        ["import", "bert-masked-lm", "--output", "m"], code: ExitCode.badData, saying: ["missing"])
+    }
+    try work.write("{", to: "bert-masked-lm/config.json")
+    try work.fail(
+      ["import", "bert-masked-lm", "--output", "m"], code: ExitCode.badData,
+      saying: ["config.json", "JSON"])
+  }
 }

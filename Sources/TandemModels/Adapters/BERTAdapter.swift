@@ -23,6 +23,7 @@ public enum BERTAdapter: FamilyAdapter {
     _ json: HuggingFaceConfig, _ shapes: [String: [Int]]
   ) throws -> BERT.Config {
     try json.need("position_embedding_type", .string("absolute"))
+    try json.need("is_decoder", .bool(false))
     var config = BERT.Config()
     try config.readSizes(json)
     config.layers = try json.integer("num_hidden_layers")

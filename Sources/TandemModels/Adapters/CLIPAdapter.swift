@@ -24,6 +24,9 @@ public enum CLIPAdapter: FamilyAdapter {
     config.textHeads = try text.integer("num_attention_heads", or: 8)
     config.textFeedForward = try text.integer("intermediate_size", or: 2048)
     config.vocabulary = try text.integer("vocab_size", or: 49408)
+    // transformers: 2 stands for the greatest id of a text.
+    let end = try text.integer("eos_token_id", or: 2)
+    config.endToken = end == 2 || end == config.vocabulary - 1 ? nil : end
     config.textLength = try text.integer("max_position_embeddings", or: 77)
     config.embedding = try json.integer("projection_dim", or: 512)
     config.normEpsilon = try vision.number("layer_norm_eps", or: 1e-5)
@@ -79,8 +82,8 @@ public enum CLIPAdapter: FamilyAdapter {
       "vocab_size": .integer(config.vocabulary),
       "max_position_embeddings": .integer(config.textLength),
       "bos_token_id": .integer(config.vocabulary - 2),
-      // Where this is 2 transformers takes the greatest id of a text for its end, as was published.
-      "eos_token_id": .integer(2), "pad_token_id": .integer(config.vocabulary - 1),
+      "eos_token_id": .integer(config.endToken ?? 2),
+      "pad_token_id": .integer(config.vocabulary - 1),
     ]) { $1 }
     let vision = shared.merging([
       "model_type": .string("clip_vision_model"), "hidden_size": .integer(config.width),

@@ -64,8 +64,10 @@ extension FamilyAdapter {
   public static func field(_ head: HeadKind, _ architecture: String) -> String {
     switch head {
     case .vocabulary:
-      architecture.hasSuffix("ForMaskedLM") ? "logits" : "prediction_logits"
-    case .matching: "seq_relationship_logits"
+      architecture.hasSuffix("ForMaskedLM") || architecture.hasSuffix("LMHeadModel")
+        ? "logits" : "prediction_logits"
+    case .matching:
+      architecture.hasSuffix("ForNextSentencePrediction") ? "logits" : "seq_relationship_logits"
     case .answers, .ranking, .statements, .choices: "logits"
     }
   }
@@ -98,7 +100,11 @@ public struct HuggingFaceConfig: Sendable {
 
   public init(contentsOfFile path: String) throws {
     self.path = path
-    json = try JSONValue(contentsOfFile: path)
+    do {
+      json = try JSONValue(contentsOfFile: path)
+    } catch let error as SettingsError {
+      throw DataError("\(error)")
+    }
   }
 
   init(path: String, json: JSONValue) {
@@ -122,7 +128,11 @@ public struct HuggingFaceConfig: Sendable {
 
   func integer(_ key: String, or standard: Int? = nil) throws -> Int {
     switch json[key] {
-    case .integer(let value)?: return value
+    case .integer(let value)?:
+      guard (0...Int(Int32.max)).contains(value) else {
+        throw DataError("\(path): \(key): \(value) is no size")
+      }
+      return value
     case nil, .null?:
       if let standard { return standard }
       throw DataError("\(path): \(key) is missing")

@@ -21,6 +21,7 @@ public enum ViTAdapter: FamilyAdapter {
     try json.needGELU()
     try json.need("num_channels", .integer(3))
     try json.need("qkv_bias", .bool(true))
+    try json.need("pooler_act", .string("tanh"))
     var config = ViT.Config()
     config.width = try json.integer("hidden_size")
     config.layers = try json.integer("num_hidden_layers")
@@ -40,7 +41,14 @@ public enum ViTAdapter: FamilyAdapter {
   public static func huggingFaceNames(_ architecture: String, isBase: Bool) -> NameTable {
     let vit = isBase ? "^" : "^vit."
     var table = NameTable()
-    table.fused = [fusedAttention]
+    // What transformers 5 calls them in memory; save_pretrained writes the first names.
+    let inMemory = NameTable.Fused(
+      theirs: ["q", "k", "v"].map { ".attention.\($0)_proj." }, ours: ".attn.qkv.")
+    table.spellings = [
+      ("\(vit)layers.", "\(vit)encoder.layer."),
+      (".attention.o_proj.", ".attention.output.dense."),
+    ]
+    table.fused = [fusedAttention, inMemory]
     table.parts =
       [
         ("\(vit)embeddings.cls_token", "^transformer.cls_token"),

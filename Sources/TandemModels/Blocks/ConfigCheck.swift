@@ -8,17 +8,30 @@ struct ConfigCheck {
 
   /// What every stream of a transformer needs.
   ///
-  /// - Parameter title: what the config calls the layers.
+  /// - Parameters:
+  ///   - least: the fewest layers that make sense.
+  ///   - title: what the config calls them.
   func stream(
-    width: Int, layers: Int, heads: Int, feedForward: Int, titled title: String = "layers"
+    width: Int, layers: Int, least: Int = 1, heads: Int, feedForward: Int,
+    titled title: String = "layers"
   ) throws {
     try need(
-      width > 0 && layers > 0 && feedForward > 0,
-      "width, \(title) and feedForward must be positive, found \(width), \(layers) and "
-        + "\(feedForward)")
+      width > 0 && layers >= least && feedForward > 0,
+      "width and feedForward must be positive and \(title) at least \(least), found \(width), "
+        + "\(feedForward) and \(layers)")
+    try depth(layers, titled: title)
     try need(
       heads > 0 && width % heads == 0, "width \(width) is not a multiple of heads \(heads)")
   }
+
+  /// A typing mistake must not fill the memory with layers.
+  func depth(_ count: Int, titled title: String) throws {
+    try need(
+      (0...Self.mostLayers).contains(count),
+      "\(title) must be at most \(Self.mostLayers) and not negative, found \(count)")
+  }
+
+  private static let mostLayers = 1000
 
   /// - Parameters:
   ///   - rows: text rows that must have a place of their own, [CLS] and [SEP] included.

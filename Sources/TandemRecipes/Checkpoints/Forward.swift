@@ -11,9 +11,13 @@ public enum Forward {
   /// Rows at padded places are 0. States of patches stand in raster order behind the class token's,
   /// those of regions where the regions stood.
   ///
+  /// - Parameter unread: is told of tensors that the model has no use for.
   /// - Throws: `DataError` that names the tensor that does not fit.
-  public static func outputs(_ model: LoadedModel, inputs path: String) throws -> [String: Tensor] {
+  public static func outputs(
+    _ model: LoadedModel, inputs path: String, unread: ([String]) -> Void = { _ in }
+  ) throws -> [String: Tensor] {
     let inputs = try RawInputs(path, for: model)
+    unread(inputs.unread)
     return try withoutGradients {
       let batch = try inputs.batch(model.input)
       let encoding = try encoded(model.model, batch)
@@ -212,7 +216,9 @@ private struct OutputWriter {
     if let head = model.heads.matching,
       let labels = try labels("itm_labels", count: inputs.parts.count)
     {
-      outputs["itm_loss"] = try mean(head(encoding.pooled_SD), labels)
+      let kept = labels.indices.filter { labels[$0] >= 0 }
+      outputs["itm_loss"] = try mean(
+        head(encoding.pooled_SD).rows(Tensor(kept)), kept.map { labels[$0] }, "itm_labels")
     }
     try regionLoss()
   }
@@ -230,7 +236,7 @@ private struct OutputWriter {
         wanted.append(label)
       }
     }
-    outputs["mlm_loss"] = try mean(head(encoding.text(rows)), wanted)
+    outputs["mlm_loss"] = try mean(head(encoding.text(rows)), wanted, "mlm_labels")
   }
 
   /// Of masked regions: the cross-entropy with hard labels (below 0: ignored), or with
@@ -255,7 +261,7 @@ private struct OutputWriter {
     if let labels = try labels("region_labels", count: count) {
       let kept = places.indices.filter { labels[places[$0]] >= 0 }
       outputs["region_loss"] = try mean(
-        logits.rows(Tensor(kept)), kept.map { labels[places[$0]] })
+        logits.rows(Tensor(kept)), kept.map { labels[places[$0]] }, "region_labels")
     }
     guard inputs.file.entries["region_soft_labels"] != nil else { return }
     let classes = logits.size(1)
@@ -274,8 +280,12 @@ private struct OutputWriter {
   }
 
   /// The mean of −log p(label) over rows; 0 for none.
-  private func mean(_ logits: Tensor, _ labels: [Int]) throws -> Tensor {
+  private func mean(_ logits: Tensor, _ labels: [Int], _ name: String) throws -> Tensor {
     guard !labels.isEmpty else { return try Tensor.zeros([]) }
+    let classes = logits.size(1)
+    if let wrong = labels.first(where: { $0 >= classes }) {
+      throw DataError("\(inputs.file.path): \(name): \(wrong) is none of \(classes) classes")
+    }
     return try logits.crossEntropySum(Tensor(labels)) / Double(labels.count)
   }
 }

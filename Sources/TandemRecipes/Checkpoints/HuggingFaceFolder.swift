@@ -22,9 +22,7 @@ public enum HuggingFaceFolder {
       throw SettingsError(
         "transformers has no \(model.files.model); it has \(known.joined(separator: ", "))")
     }
-    if let found = try? FileManager.default.contentsOfDirectory(atPath: path), !found.isEmpty {
-      throw RunError("\(path) is not empty; name another --output")
-    }
+    try OutputFolder.prepare(path)
     return try write(adapter, model, path)
   }
 

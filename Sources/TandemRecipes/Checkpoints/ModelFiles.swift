@@ -148,11 +148,16 @@ public struct ModelFiles {
 
   /// The settings with the mean and the deviation that the folder's pictures are read with.
   private static func withNormalisation(_ config: JSONValue, _ path: String) throws -> JSONValue {
-    let file = path + "/preprocessor_config.json"
-    guard FileManager.default.fileExists(atPath: file), case .object(var fields) = config else {
-      return config
-    }
-    let processor = try JSONValue(contentsOfFile: file)
+    // Of a processor of texts and pictures, transformers 5 writes the pictures' part into one file.
+    let forms = [("preprocessor_config.json", ""), ("processor_config.json", "image_processor")]
+    guard case .object(var fields) = config,
+      let (name, key) = forms.first(where: { name, _ in
+        FileManager.default.fileExists(atPath: "\(path)/\(name)")
+      })
+    else { return config }
+    let file = "\(path)/\(name)"
+    let json = try JSONValue(contentsOfFile: file)
+    guard let processor = key.isEmpty ? json : json[key] else { return config }
     for (ours, theirs) in [("mean", "image_mean"), ("deviation", "image_std")] {
       guard fields[ours] != nil, let numbers = processor[theirs] else { continue }
       guard case .array(let channels) = numbers, channels.count == 3 else {

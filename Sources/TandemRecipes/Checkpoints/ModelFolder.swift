@@ -51,9 +51,7 @@ public enum ModelFolder {
 
   /// Writes a model aside and moves it into place; an existing folder with anything in it is refused.
   public static func write(_ model: LoadedModel, to path: String) throws {
-    if let found = try? FileManager.default.contentsOfDirectory(atPath: path), !found.isEmpty {
-      throw RunError("\(path) is not empty; name another --output")
-    }
+    try OutputFolder.prepare(path)
     let files = model.files
     try AtomicDirectory.write(to: path) { folder in
       try SafeTensors.write(model.store.tensors(), to: folder + "/weights.safetensors")

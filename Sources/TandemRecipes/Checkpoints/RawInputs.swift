@@ -3,6 +3,7 @@
 
 internal import TandemCore
 internal import TandemImage
+internal import TandemModels
 internal import TandemNN
 internal import TandemTorch
 
@@ -31,11 +32,24 @@ struct RawInputs {
   let hasPairs: Bool
   let file: SafeTensorsFile
 
+  /// Every name that means something here.
+  private static let known: Set = [
+    "input_ids", "attention_mask", "token_type_ids", "pixel_values", "pixel_mask", "visual_feats",
+    "visual_embeds", "visual_boxes", "visual_pos", "visual_attention_mask",
+    "visual_token_type_ids", "image_sizes", "mlm_labels", "itm_labels", "region_mask",
+    "region_labels", "region_soft_labels",
+  ]
+
+  /// Names of tensors that nothing here reads.
+  var unread: [String] { file.entries.keys.filter { !Self.known.contains($0) }.sorted() }
+
   /// - Throws: `DataError` that names the tensor, what was expected and what was found.
   init(_ path: String, for model: LoadedModel) throws {
     let file = try SafeTensorsFile(path: path)
     self.file = file
-    let reader = RawReader(file: file)
+    var reader = RawReader(file: file)
+    if case .integer(let id)? = model.files.config["endToken"] { reader.endToken = Int32(id) }
+    reader.needsBoxes = model.files.model != VisualBERT.name
     let texts = try reader.texts(
       isNeeded: model.input.textLength > 0, vocabulary: model.model.facts.vocabulary)
     let pictures = try reader.pictures(model.input)
@@ -113,10 +127,14 @@ struct RawReader {
     var tokens: [Int32]
     var types: [Int]
     var columns: [Int]
+    /// nil where the end is the greatest id.
+    var endToken: Int32?
 
     func prepared(hasAnswer: Bool) -> PreparedText {
-      // Of a text that is read by its end, the end has the greatest id of the vocabulary.
-      let end = tokens.indices.max { (tokens[$0], $1) < (tokens[$1], $0) } ?? 0
+      // Of a text that is read by its end; the first of several.
+      let end =
+        endToken.map { tokens.firstIndex(of: $0) ?? 0 }
+        ?? tokens.indices.max { (tokens[$0], $1) < (tokens[$1], $0) } ?? 0
       return PreparedText(
         tokens: tokens, types: types, places: columns, end: end,
         answer: hasAnswer && tokens.count > 1 ? tokens.count - 2 : -1)
@@ -149,6 +167,9 @@ struct RawReader {
   }
 
   let file: SafeTensorsFile
+  var endToken: Int32?
+  /// Whether the model looks at where regions lie.
+  var needsBoxes = true
 
   private func has(_ name: String) -> Bool { file.entries[name] != nil }
 
@@ -156,10 +177,13 @@ struct RawReader {
     DataError("\(file.path): \(name): \(reason)")
   }
 
+  /// Masks are also written as 0.0 and 1.0.
   private func whole(_ name: String) throws -> [Int] {
     let tensor = try file.tensor(name)
-    guard !tensor.dtype.isFloatingPoint else {
-      throw bad(name, "expected whole numbers, found \(tensor.dtype)")
+    if tensor.dtype.isFloatingPoint {
+      guard try name.hasSuffix("mask") && tensor.floats().allSatisfy({ $0 == 0 || $0 == 1 }) else {
+        throw bad(name, "expected whole numbers, found \(tensor.dtype)")
+      }
     }
     return try tensor.to(.int64).array(of: Int64.self).map(Int.init)
   }
@@ -178,15 +202,17 @@ struct RawReader {
   }
 
   /// A tensor of the same shape as another one, or the same number everywhere.
-  private func beside(_ name: String, _ other: String, count: Int, or standard: Int) throws
+  ///
+  /// - Parameter shape: of the other one, without sides that this one has not.
+  private func beside(_ name: String, _ other: String, _ shape: [Int], or standard: Int) throws
     -> [Int]
   {
-    guard has(name) else { return Array(repeating: standard, count: count) }
-    let values = try whole(name)
-    guard values.count == count else {
-      throw bad(name, "has \(values.count) numbers, \(other) has \(count) places")
+    guard has(name) else { return Array(repeating: standard, count: shape.reduce(1, *)) }
+    let found = try file.tensor(name).shape
+    guard found == shape else {
+      throw bad(name, "expected \(shape), as \(other) has it, found \(found)")
     }
-    return values
+    return try whole(name)
   }
 
   // MARK: texts
@@ -200,14 +226,15 @@ struct RawReader {
     if let wrong = ids.first(where: { !(0..<vocabulary).contains($0) }) {
       throw bad("input_ids", "\(wrong) is none of the model's \(vocabulary) tokens")
     }
-    let mask = try beside("attention_mask", "input_ids", count: ids.count, or: 1)
-    let types = try beside("token_type_ids", "input_ids", count: ids.count, or: 0)
+    let shape = try file.tensor("input_ids").shape
+    let mask = try beside("attention_mask", "input_ids", shape, or: 1)
+    let types = try beside("token_type_ids", "input_ids", shape, or: 0)
     let length = rest[0]
     let rows = (0..<ids.count / length).map { row in
       let columns = (0..<length).filter { mask[row * length + $0] != 0 }
       return Text(
         tokens: columns.map { Int32(ids[row * length + $0]) },
-        types: columns.map { types[row * length + $0] }, columns: columns)
+        types: columns.map { types[row * length + $0] }, columns: columns, endToken: endToken)
     }
     return Rows(examples: examples, choices: choices, places: length, rows: rows)
   }
@@ -229,7 +256,8 @@ struct RawReader {
     let pixels = try file.tensor("pixel_values").floats()
     let plane = height * width
     let pictures = pixels.count / (3 * plane)
-    let mask = try beside("pixel_mask", "pixel_values", count: pictures * plane, or: 1)
+    let shape = try file.tensor("pixel_values").shape
+    let mask = try beside("pixel_mask", "pixel_values", shape.dropLast(3) + [height, width], or: 1)
     let rows = try (0..<pictures).map { picture -> Pixels in
       let (gridHeight, gridWidth) = (height / size, width / size)
       // A patch is there when its first pixel is: so the mask is shrunk by taking the nearest one.
@@ -280,12 +308,13 @@ struct RawReader {
     }
     let features = try file.tensor(name).floats()
     let count = features.count / width
-    let boxes = try boxes(count: count)
-    let mask = try beside("visual_attention_mask", name, count: count, or: 1)
+    let shape = try Array(file.tensor(name).shape.dropLast())
+    let boxes = try boxes(name, shape)
+    let mask = try beside("visual_attention_mask", name, shape, or: 1)
     let types =
       has("visual_token_type_ids")
-      ? try beside("visual_token_type_ids", name, count: count, or: 0) : []
-    let masked = try beside("region_mask", name, count: count, or: 0)
+      ? try beside("visual_token_type_ids", name, shape, or: 0) : []
+    let masked = try beside("region_mask", name, shape, or: 0)
     let sizes = try sizes(count / places)
     let rows = (0..<count / places).map { row in
       let columns = (0..<places).filter { mask[row * places + $0] != 0 }
@@ -302,14 +331,17 @@ struct RawReader {
   }
 
   /// Four numbers a region over the picture's size; zeros where the model looks at none.
-  private func boxes(count: Int) throws -> [Float] {
+  private func boxes(_ features: String, _ shape: [Int]) throws -> [Float] {
     let name = has("visual_boxes") ? "visual_boxes" : "visual_pos"
-    guard has(name) else { return [Float](repeating: 0, count: 4 * count) }
-    let values = try file.tensor(name).floats()
-    guard values.count == 4 * count else {
-      throw bad(name, "has \(values.count) numbers; 4 for each of \(count) regions are needed")
+    guard has(name) else {
+      guard !needsBoxes else { throw bad(name, "is missing: the model reads where regions lie") }
+      return [Float](repeating: 0, count: 4 * shape.reduce(1, *))
     }
-    return values
+    let tensor = try file.tensor(name)
+    guard tensor.shape == shape + [4] else {
+      throw bad(name, "expected \(shape + [4]), as \(features) has it, found \(tensor.shape)")
+    }
+    return try tensor.floats()
   }
 
   /// Width and height of each picture in pixels: what VL-BERT's box of the whole picture ends at.

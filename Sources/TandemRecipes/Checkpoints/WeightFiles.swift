@@ -21,6 +21,13 @@ public enum WeightFiles {
     return isFolder.boolValue ? try folder(path) : try file(path)
   }
 
+  /// Whether something can be read from its beginning to its end: no folder, no pipe.
+  static func isFile(_ path: String) -> Bool {
+    let type = try? FileManager.default.attributesOfItem(
+      atPath: URL(filePath: path).resolvingSymlinksInPath().path(percentEncoded: false))[.type]
+    return type as? FileAttributeType == .typeRegular
+  }
+
   private static func folder(_ path: String) throws -> any WeightFile {
     func exists(_ name: String) -> Bool {
       FileManager.default.fileExists(atPath: "\(path)/\(name)")
@@ -41,7 +48,12 @@ public enum WeightFiles {
   }
 
   private static func file(_ path: String) throws -> any WeightFile {
-    path.hasSuffix(".safetensors")
+    guard isFile(path) else { throw DataError("\(path): is no file") }
+    let start = FileHandle(forReadingAtPath: path)?.readData(ofLength: 42) ?? Data()
+    guard !start.starts(with: Data("version https://git-lfs.github.com".utf8)) else {
+      throw DataError("\(path): is Git LFS's pointer to the weights; `git lfs pull` fetches them")
+    }
+    return path.hasSuffix(".safetensors")
       ? SafeTensorsSource(try SafeTensorsFile(path: path)) : try PickleWeights(path: path)
   }
 }
@@ -72,7 +84,7 @@ struct ShardedWeights: WeightFile {
       guard !file.contains("/"), file != ".." else {
         throw DataError("\(index): '\(file)' does not lie beside the index")
       }
-      guard FileManager.default.fileExists(atPath: folder + "/" + file) else {
+      guard WeightFiles.isFile(folder + "/" + file) else {
         throw DataError(
           "\(index): names \(file), which is missing; the folder needs "
             + Set(fileOfName.values).sorted().joined(separator: ", "))
