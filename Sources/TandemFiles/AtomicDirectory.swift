@@ -14,7 +14,8 @@ public enum AtomicDirectory {
   /// - Parameters:
   ///   - path: the target directory.
   ///   - body: receives the temporary directory's path, writes into it.
-  /// - Throws: `FileError`, or what `body` throws; the temporary directory is then removed.
+  /// - Throws: `FileError`, also where `path` is a file or a link, which nothing replaces; or what `body`
+  ///   throws. The temporary directory is then removed.
   public static func write<Result>(
     to path: String, _ body: (_ staging: String) throws -> Result
   ) throws -> Result {

@@ -86,14 +86,15 @@ func partialName(for path: String) -> String {
 
 private let partialCounter = Atomic<Int>(0)
 
-func trimmingSlashes(_ path: String) -> String {
+package func trimmingSlashes(_ path: String) -> String {
   var path = path
   while path.count > 1, path.hasSuffix("/") { path.removeLast() }
   return path
 }
 
-/// The directory that holds `path`: "." for a bare name.
-func parentDirectory(of path: String) -> String {
+/// The directory that holds `path`: "." for a bare name. Foundation's own ends the process for a path of one
+/// character.
+package func parentDirectory(of path: String) -> String {
   let path = trimmingSlashes(path)
   guard let slash = path.lastIndex(of: "/") else { return "." }
   return slash == path.startIndex ? "/" : String(path[..<slash])

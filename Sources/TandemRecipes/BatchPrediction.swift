@@ -12,7 +12,7 @@ public enum BatchPrediction {
     _ predictor: Predictor, input: String, output: String, progress: (Int, Int) -> Void
   ) throws {
     let table = try TableFile(path: input)
-    let folder = (input as NSString).deletingLastPathComponent
+    let folder = parentDirectory(of: input)
     let manager = FileManager.default
     var done = 0
     var kept = Data()
@@ -38,7 +38,7 @@ public enum BatchPrediction {
         throw DataError(
           file: input, line: table.line(index), "needs the fields 'image' and 'question'")
       }
-      let path = image.hasPrefix("/") || folder.isEmpty ? image : "\(folder)/\(image)"
+      let path = image.hasPrefix("/") || folder == "." ? image : "\(folder)/\(image)"
       let ranked = try predictor.answers(image: path, question: question)
       let line = JSONValue.object([
         "image": .string(image), "question": .string(question),

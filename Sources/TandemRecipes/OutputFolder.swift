@@ -1,6 +1,7 @@
 // The folder that somebody names for what a command makes.
 
 internal import Foundation
+internal import TandemFiles
 internal import TandemTrain
 
 public enum OutputFolder {
@@ -9,7 +10,7 @@ public enum OutputFolder {
   /// - Throws: `RunError` for a file, a link or a folder with anything in it: nothing is written over.
   public static func check(_ path: String) throws {
     guard !path.isEmpty else { throw RunError("--output: names no folder") }
-    let trimmed = withoutSlash(path)
+    let trimmed = trimmingSlashes(path)
     let manager = FileManager.default
     if let type = try? manager.attributesOfItem(atPath: trimmed)[.type] as? FileAttributeType {
       guard type == .typeDirectory else {
@@ -21,15 +22,10 @@ public enum OutputFolder {
     }
   }
 
-  private static func withoutSlash(_ path: String) -> String {
-    path.count > 1 && path.hasSuffix("/") ? String(path.dropLast()) : path
-  }
-
   /// Before something is written: checks it again and makes the folders above it.
   static func prepare(_ path: String) throws {
     try check(path)
-    let parent = (withoutSlash(path) as NSString).deletingLastPathComponent
-    guard !parent.isEmpty else { return }
+    let parent = parentDirectory(of: path)
     do {
       try FileManager.default.createDirectory(atPath: parent, withIntermediateDirectories: true)
     } catch {

@@ -137,6 +137,12 @@ import Testing
     try work.write(Words.special.joined(separator: "\n") + "\n", to: "words.txt")
     try work.succeed("import", "lxmert-vqa", "--vocabulary", "words.txt", "--output", "model")
     #expect(try work.text("model/vocabulary.txt") == work.text("words.txt"))
+    #expect(try work.json("model/model.json")["lowercased"] == .bool(true))
+    for (word, isLowercased) in [("ℝ", true), ("The", false)] {
+      try work.write((Words.special + [word]).joined(separator: "\n") + "\n", to: "words.txt")
+      try work.succeed("import", "lxmert-vqa", "--vocabulary", "words.txt", "--output", word)
+      #expect(try work.json("\(word)/model.json")["lowercased"] == .bool(isLowercased))
+    }
     try work.write(
       (Words.special + (5..<99).map { "w\($0)" }).joined(separator: "\n") + "\n", to: "more.txt")
     try work.fail(

@@ -18,11 +18,11 @@ struct VocabularyText {
     content = text
   }
 
-  /// Whether no token but the special ones, `[CLS]` and `<|endoftext|>`, has a capital: then texts
-  /// must have none either.
+  /// Whether no token but the special ones, `[CLS]` and `<|endoftext|>`, changes in lower case: then
+  /// texts are to be in it too. (`ℝ`, which bert-base-uncased has, is a capital without a small one.)
   var isLowercased: Bool {
     !content.split(whereSeparator: \.isNewline).contains { token in
-      !token.hasPrefix("[") && !token.hasPrefix("<") && token.contains(where: \.isUppercase)
+      !token.hasPrefix("[") && !token.hasPrefix("<") && token.lowercased() != token
     }
   }
 
